@@ -1,0 +1,96 @@
+// swift-tools-version: 6.2
+
+import PackageDescription
+
+/// One list of settings for every Swift target.
+let settings: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny")
+]
+
+/// `gnu17`: the kernels need `syscall(2)` to ask the kernel for the AMX tile state.
+let package = Package(
+    name: "polyprompt",
+    products: [
+        .executable(name: "polyprompt", targets: ["polyprompt"]),
+        .library(name: "T5", targets: ["T5"]),
+        .library(name: "PromptStore", targets: ["PromptStore"]),
+        .library(name: "Serving", targets: ["Serving"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+    ],
+    targets: [
+        // MARK: C
+        .systemLibrary(
+            name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+        .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
+        .systemLibrary(name: "CLMDB", pkgConfig: "lmdb", providers: [.apt(["liblmdb-dev"])]),
+        .target(
+            name: "CSentencePiece",
+            linkerSettings: [.linkedLibrary("sentencepiece")]),
+        .target(name: "CKernels"),
+
+        // MARK: Libraries, lowest first
+        .target(name: "JSON", swiftSettings: settings),
+        .target(
+            name: "Tensors", dependencies: ["CKernels", "COpenBLAS", "JSON"],
+            swiftSettings: settings),
+        .target(
+            name: "T5",
+            dependencies: [
+                "CKernels", "JSON", "Tensors", .product(name: "Crypto", package: "swift-crypto"),
+            ],
+            swiftSettings: settings),
+        .target(name: "Tokenization", dependencies: ["CSentencePiece", "JSON"], swiftSettings: settings),
+        .target(name: "LMDB", dependencies: ["CLMDB"], swiftSettings: settings),
+        .target(
+            name: "PromptStore",
+            dependencies: [
+                "CZstd", "JSON", "LMDB", "Tensors", .product(name: "Crypto", package: "swift-crypto"),
+            ],
+            swiftSettings: settings),
+        .target(name: "Tasks", dependencies: ["JSON"], swiftSettings: settings),
+        .target(
+            name: "Serving",
+            dependencies: [
+                "JSON", "PromptStore", "T5", "Tasks", "Tensors", "Tokenization",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: settings),
+
+        // MARK: Executables
+        .executableTarget(
+            name: "polyprompt",
+            dependencies: [
+                "JSON", "PromptStore", "Serving", "T5", "Tasks", "Tensors", "Tokenization",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: settings),
+
+        // MARK: Tests
+        .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: settings),
+        .testTarget(
+            name: "TensorsTests", dependencies: ["Tensors", "JSON", "CKernels"],
+            swiftSettings: settings),
+        .testTarget(
+            name: "T5Tests", dependencies: ["T5", "JSON", "Tensors"], swiftSettings: settings),
+        .testTarget(
+            name: "TokenizationTests", dependencies: ["Tokenization", "JSON"],
+            swiftSettings: settings),
+        .testTarget(name: "LMDBTests", dependencies: ["LMDB"], swiftSettings: settings),
+        .testTarget(
+            name: "PromptStoreTests", dependencies: ["PromptStore", "JSON", "LMDB", "Tensors"],
+            swiftSettings: settings),
+        .testTarget(name: "TasksTests", dependencies: ["Tasks", "JSON"], swiftSettings: settings),
+        .testTarget(
+            name: "ServingTests",
+            dependencies: ["Serving", "PromptStore", "T5", "Tasks", "Tokenization", "Tensors", "JSON"],
+            swiftSettings: settings),
+        .testTarget(name: "PolypromptTests", dependencies: ["JSON"], swiftSettings: settings),
+    ],
+    cLanguageStandard: .gnu17,
+    cxxLanguageStandard: .cxx17
+)
