@@ -1,0 +1,134 @@
+#include "elementwise_table.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "include/isa.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+static const struct pp_elementwise *table(void) {
+#if defined(__x86_64__)
+    switch (pp_isa_current()) {
+    case PP_ISA_SCALAR: return &pp_scalar_elementwise;
+    case PP_ISA_AVX2: return &pp_avx2_elementwise;
+    default: return &pp_avx512_elementwise;
+    }
+#else
+    return &pp_scalar_elementwise;
+#endif
+}
+
+uint32_t pp_flush_denormals(void) {
+#if defined(__x86_64__)
+    const uint32_t previous = _mm_getcsr();
+    _mm_setcsr(previous | 0x8040);  // FTZ and DAZ
+    return previous;
+#else
+    return 0;
+#endif
+}
+
+void pp_restore_denormals(uint32_t previous) {
+#if defined(__x86_64__)
+    _mm_setcsr(previous);
+#else
+    (void)previous;
+#endif
+}
+
+void pp_spin_hint(void) {
+#if defined(__x86_64__)
+    _mm_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+void pp_f32_rms_norm(
+    const float *x, size_t x_stride, const float *gain, float epsilon, float scale, size_t R, size_t D,
+    float *out, size_t out_stride
+) {
+    table()->rms_norm(x, x_stride, gain, epsilon, scale, R, D, out, out_stride);
+}
+
+void pp_f32_relu(float *x, size_t count) { table()->relu(x, count); }
+
+void pp_f32_gated_gelu(
+    float *gate, size_t gate_stride, const float *up, size_t up_stride, size_t R, size_t D
+) {
+    table()->gated_gelu(gate, gate_stride, up, up_stride, R, D);
+}
+
+void pp_f32_softmax_bias(float *scores, size_t stride, const float *bias, size_t R, size_t N) {
+    table()->softmax_bias(scores, stride, bias, R, N);
+}
+
+void pp_f32_attend(
+    const float *q, const float *K, size_t k_stride, const float *V, size_t v_stride, const int32_t *indices,
+    size_t N, size_t H, const float *bias, float *scratch, float *out
+) {
+    table()->attend(q, K, k_stride, V, v_stride, indices, N, H, bias, scratch, out);
+}
+
+void pp_f32_gemm_few_rows(
+    const float *A, size_t a_stride, size_t M, const float *B, size_t b_stride, size_t N, size_t K, float *C,
+    size_t c_stride, int accumulate
+) {
+    table()->gemm_few_rows(A, a_stride, M, B, b_stride, N, K, C, c_stride, accumulate);
+}
+
+float pp_f32_dot(const float *a, const float *b, size_t count) { return table()->dot(a, b, count); }
+
+double pp_f32_log_sum_exp(const float *x, size_t count) { return table()->log_sum_exp(x, count); }
+
+size_t pp_f32_argmax(const float *x, size_t count) {
+    size_t best = 0;
+    for (size_t i = 1; i < count; i++)
+        if (x[i] > x[best] || (isnan(x[best]) && !isnan(x[i]))) best = i;
+    return best;
+}
+
+void pp_bf16_to_f32(const uint16_t *x, float *out, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        const uint32_t bits = (uint32_t)x[i] << 16;
+        memcpy(out + i, &bits, sizeof bits);
+    }
+}
+
+void pp_f16_to_f32(const uint16_t *x, float *out, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        const uint32_t sign = (uint32_t)(x[i] & 0x8000) << 16;
+        const uint32_t exponent = (x[i] >> 10) & 31;
+        uint32_t mantissa = x[i] & 1023;
+        uint32_t bits;
+        if (exponent == 31) {
+            bits = sign | 0x7F800000 | mantissa << 13;
+        } else if (exponent) {
+            bits = sign | (exponent + 112) << 23 | mantissa << 13;
+        } else if (mantissa) {
+            uint32_t shift = 113;  // a subnormal: normalise it
+            while (!(mantissa & 1024)) {
+                mantissa <<= 1;
+                shift--;
+            }
+            bits = sign | shift << 23 | (mantissa & 1023) << 13;
+        } else {
+            bits = sign;
+        }
+        memcpy(out + i, &bits, sizeof bits);
+    }
+}
+
+int pp_f32_all_finite(const float *x, size_t count) {
+    uint32_t worst = 0;
+    for (size_t i = 0; i < count; i++) {
+        uint32_t bits;
+        memcpy(&bits, x + i, sizeof bits);
+        bits &= 0x7FFFFFFF;
+        worst = bits > worst ? bits : worst;
+    }
+    return worst < 0x7F800000;
+}

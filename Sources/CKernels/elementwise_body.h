@@ -1,0 +1,235 @@
+// The bodies of the float32 row kernels, compiled once per instruction set: the including file defines
+// PP_NAME(name) and opens the target attribute. Written with the compiler's vector type of sixteen floats, which
+// each instruction set splits as it must; multiply-add contraction is off, so that all give the same bits.
+
+#include <math.h>
+#include <string.h>
+
+#pragma clang fp contract(off)
+
+// The vector helpers below are always inlined: no vector crosses a call, so its calling convention is moot.
+#pragma clang diagnostic ignored "-Wpsabi"
+
+typedef float v16 __attribute__((vector_size(64)));
+typedef int32_t i16v __attribute__((vector_size(64)));
+
+enum { LANES = 16 };
+
+static inline __attribute__((always_inline)) v16 PP_NAME(load)(const float *p) {
+    v16 v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+static inline __attribute__((always_inline)) v16 PP_NAME(load_partial)(const float *p, size_t n, float fill) {
+    float lanes[LANES];
+    for (size_t i = 0; i < LANES; i++) lanes[i] = i < n ? p[i] : fill;
+    return PP_NAME(load)(lanes);
+}
+
+static inline __attribute__((always_inline)) void PP_NAME(store)(float *p, v16 v) { memcpy(p, &v, sizeof v); }
+
+static inline __attribute__((always_inline)) void PP_NAME(store_partial)(float *p, v16 v, size_t n) {
+    float lanes[LANES];
+    memcpy(lanes, &v, sizeof v);
+    for (size_t i = 0; i < n; i++) p[i] = lanes[i];
+}
+
+/// The fixed tree: 16 lanes to 8, 4, 2, 1.
+static inline __attribute__((always_inline)) float PP_NAME(sum)(v16 v) {
+    float a[LANES];
+    memcpy(a, &v, sizeof v);
+    for (int width = 8; width; width >>= 1)
+        for (int i = 0; i < width; i++) a[i] += a[i + width];
+    return a[0];
+}
+
+static inline __attribute__((always_inline)) float PP_NAME(max)(v16 v) {
+    float a[LANES];
+    memcpy(a, &v, sizeof v);
+    for (int width = 8; width; width >>= 1)
+        for (int i = 0; i < width; i++) a[i] = a[i + width] > a[i] ? a[i + width] : a[i];
+    return a[0];
+}
+
+/// exp(x): x = n ln2 + r with |r| <= ln2 / 2, a degree-6 Taylor-like minimax polynomial for exp(r), times 2^n.
+/// Relative error below 2e-7 for x in [-87, 88]; smaller arguments give 0, larger are clamped.
+static inline __attribute__((always_inline)) v16 PP_NAME(exp)(v16 x) {
+    const v16 zero = {0};
+    const v16 low = zero - 87.0f, high = zero + 88.0f;
+    const i16v underflow = x < low;
+    v16 y = (v16)(((i16v)low & underflow) | ((i16v)x & ~underflow));
+    const i16v overflow = y > high;
+    y = (v16)(((i16v)high & overflow) | ((i16v)y & ~overflow));
+    const float magic = 12582912.0f;  // 1.5 * 2^23: adding it rounds to the nearest integer
+    const v16 n = (y * 1.44269504088896341f + magic) - magic;
+    v16 r = y - n * 0.693359375f;
+    r = r - n * -2.12194440e-4f;
+    v16 p = r * 1.9875691500e-4f + 1.3981999507e-3f;
+    p = p * r + 8.3334519073e-3f;
+    p = p * r + 4.1665795894e-2f;
+    p = p * r + 1.6666665459e-1f;
+    p = p * r + 5.0000001201e-1f;
+    p = p * (r * r) + r + 1.0f;
+    const i16v exponent = (__builtin_convertvector(n, i16v) + 127) << 23;
+    p = p * (v16)exponent;
+    return (v16)((i16v)p & ~underflow);
+}
+
+static float PP_NAME(dot)(const float *a, const float *b, size_t count) {
+    v16 s0 = {0}, s1 = {0};
+    size_t i = 0;
+    for (; i + 2 * LANES <= count; i += 2 * LANES) {
+        s0 += PP_NAME(load)(a + i) * PP_NAME(load)(b + i);
+        s1 += PP_NAME(load)(a + i + LANES) * PP_NAME(load)(b + i + LANES);
+    }
+    if (i + LANES <= count) {
+        s0 += PP_NAME(load)(a + i) * PP_NAME(load)(b + i);
+        i += LANES;
+    }
+    if (i < count)
+        s1 += PP_NAME(load_partial)(a + i, count - i, 0) * PP_NAME(load_partial)(b + i, count - i, 0);
+    return PP_NAME(sum)(s0 + s1);
+}
+
+static void PP_NAME(rms_norm)(
+    const float *x, size_t x_stride, const float *gain, float epsilon, float scale, size_t R, size_t D,
+    float *out, size_t out_stride
+) {
+    for (size_t r = 0; r < R; r++) {
+        const float *row = x + r * x_stride;
+        float *to = out + r * out_stride;
+        const float mean = PP_NAME(dot)(row, row, D) / (float)D;
+        const float factor = 1.0f / sqrtf(mean + epsilon);
+        size_t d = 0;
+        for (; d + LANES <= D; d += LANES)
+            PP_NAME(store)(to + d, PP_NAME(load)(row + d) * factor * PP_NAME(load)(gain + d) * scale);
+        for (; d < D; d++) to[d] = row[d] * factor * gain[d] * scale;
+    }
+}
+
+static void PP_NAME(relu)(float *x, size_t count) {
+    for (size_t i = 0; i < count; i++) x[i] = x[i] > 0 ? x[i] : 0;
+}
+
+static inline __attribute__((always_inline)) v16 PP_NAME(gelu)(v16 x) {
+    // 0.5 x (1 + tanh(u)) = x / (1 + exp(-2u)), u = sqrt(2/pi) (x + 0.044715 x^3)
+    const v16 u = (x + x * x * x * 0.044715f) * 0.7978845608028654f;
+    return x / (PP_NAME(exp)(u * -2.0f) + 1.0f);
+}
+
+static void PP_NAME(gated_gelu)(
+    float *gate, size_t gate_stride, const float *up, size_t up_stride, size_t R, size_t D
+) {
+    for (size_t r = 0; r < R; r++) {
+        float *g = gate + r * gate_stride;
+        const float *u = up + r * up_stride;
+        size_t d = 0;
+        for (; d + LANES <= D; d += LANES)
+            PP_NAME(store)(g + d, PP_NAME(gelu)(PP_NAME(load)(g + d)) * PP_NAME(load)(u + d));
+        if (d < D) {
+            const v16 tail = PP_NAME(gelu)(PP_NAME(load_partial)(g + d, D - d, 0));
+            PP_NAME(store_partial)(g + d, tail * PP_NAME(load_partial)(u + d, D - d, 0), D - d);
+        }
+    }
+}
+
+/// One row: x = softmax(x + bias).
+static inline __attribute__((always_inline)) void PP_NAME(softmax_row)(float *x, const float *bias, size_t N) {
+    const float lowest = -INFINITY;
+    v16 m = {0};
+    m += lowest;
+    size_t n = 0;
+    for (; n < N; n += LANES) {
+        const size_t width = N - n < LANES ? N - n : LANES;
+        v16 v = width == LANES ? PP_NAME(load)(x + n) : PP_NAME(load_partial)(x + n, width, lowest);
+        if (bias) v += width == LANES ? PP_NAME(load)(bias + n) : PP_NAME(load_partial)(bias + n, width, 0);
+        const i16v greater = v > m;
+        m = (v16)(((i16v)v & greater) | ((i16v)m & ~greater));
+        if (bias) {
+            if (width == LANES) PP_NAME(store)(x + n, v);
+            else PP_NAME(store_partial)(x + n, v, width);
+        }
+    }
+    const float maximum = PP_NAME(max)(m);
+    v16 total = {0};
+    for (n = 0; n < N; n += LANES) {
+        const size_t width = N - n < LANES ? N - n : LANES;
+        v16 v = width == LANES ? PP_NAME(load)(x + n) : PP_NAME(load_partial)(x + n, width, lowest);
+        v = PP_NAME(exp)(v - maximum);
+        total += v;
+        if (width == LANES) PP_NAME(store)(x + n, v);
+        else PP_NAME(store_partial)(x + n, v, width);
+    }
+    const float factor = 1.0f / PP_NAME(sum)(total);
+    for (n = 0; n < N; n++) x[n] *= factor;
+}
+
+static void PP_NAME(softmax_bias)(float *scores, size_t stride, const float *bias, size_t R, size_t N) {
+    for (size_t r = 0; r < R; r++)
+        PP_NAME(softmax_row)(scores + r * stride, bias ? bias - (ptrdiff_t)r : 0, N);
+}
+
+static void PP_NAME(attend)(
+    const float *q, const float *K, size_t k_stride, const float *V, size_t v_stride, const int32_t *indices,
+    size_t N, size_t H, const float *bias, float *scratch, float *out
+) {
+    for (size_t n = 0; n < N; n++) {
+        const size_t key = indices ? (size_t)indices[n] : n;
+        scratch[n] = PP_NAME(dot)(q, K + key * k_stride, H);
+    }
+    PP_NAME(softmax_row)(scratch, bias, N);
+    for (size_t h = 0; h < H; h += LANES) {
+        const size_t width = H - h < LANES ? H - h : LANES;
+        v16 sum = {0};
+        for (size_t n = 0; n < N; n++) {
+            const float *v = V + (indices ? (size_t)indices[n] : n) * v_stride + h;
+            sum += (width == LANES ? PP_NAME(load)(v) : PP_NAME(load_partial)(v, width, 0)) * scratch[n];
+        }
+        if (width == LANES) PP_NAME(store)(out + h, sum);
+        else PP_NAME(store_partial)(out + h, sum, width);
+    }
+}
+
+static void PP_NAME(gemm_few_rows)(
+    const float *A, size_t a_stride, size_t M, const float *B, size_t b_stride, size_t N, size_t K, float *C,
+    size_t c_stride, int accumulate
+) {
+    for (size_t n = 0; n < N; n++)
+        for (size_t m = 0; m < M; m++) {
+            const float value = PP_NAME(dot)(A + m * a_stride, B + n * b_stride, K);
+            float *c = C + m * c_stride + n;
+            *c = accumulate ? *c + value : value;
+        }
+}
+
+static double PP_NAME(log_sum_exp)(const float *x, size_t count) {
+    const float lowest = -INFINITY;
+    v16 m = {0};
+    m += lowest;
+    for (size_t i = 0; i < count; i += LANES) {
+        const size_t width = count - i < LANES ? count - i : LANES;
+        const v16 v = width == LANES ? PP_NAME(load)(x + i) : PP_NAME(load_partial)(x + i, width, lowest);
+        const i16v greater = v > m;
+        m = (v16)(((i16v)v & greater) | ((i16v)m & ~greater));
+    }
+    const float maximum = PP_NAME(max)(m);
+    double total = 0;
+    for (size_t i = 0; i < count; i += LANES) {
+        const size_t width = count - i < LANES ? count - i : LANES;
+        const v16 v = width == LANES ? PP_NAME(load)(x + i) : PP_NAME(load_partial)(x + i, width, lowest);
+        total += PP_NAME(sum)(PP_NAME(exp)(v - maximum));
+    }
+    return (double)maximum + log(total);
+}
+
+const struct pp_elementwise PP_NAME(elementwise) = {
+    .rms_norm = PP_NAME(rms_norm),
+    .relu = PP_NAME(relu),
+    .gated_gelu = PP_NAME(gated_gelu),
+    .softmax_bias = PP_NAME(softmax_bias),
+    .attend = PP_NAME(attend),
+    .gemm_few_rows = PP_NAME(gemm_few_rows),
+    .dot = PP_NAME(dot),
+    .log_sum_exp = PP_NAME(log_sum_exp),
+};

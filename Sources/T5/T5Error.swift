@@ -1,0 +1,35 @@
+import JSON
+import Tensors
+
+/// A core that cannot be loaded or input that it cannot take, and why.
+public struct T5Error: Error, Sendable, Equatable, CustomStringConvertible {
+    /// What kind of failure it is.
+    public enum Code: Sendable {
+        /// A file of the core is missing or cannot be read.
+        case unreadable
+        /// `config.json` is not usable.
+        case configuration
+        /// The checkpoint lacks a tensor, or one disagrees with the configuration.
+        case weights
+        /// The input does not fit the core: an id out of range, rows of the wrong width.
+        case input
+    }
+
+    /// What kind of failure it is.
+    public let code: Code
+    /// A sentence naming the file, key or tensor at fault, what was found, and what was expected.
+    public let message: String
+
+    /// An error of a kind with its sentence.
+    public init(_ code: Code, _ message: String) {
+        self.code = code
+        self.message = message
+    }
+
+    init(_ error: TensorError) {
+        self.init(error.code == .unreadable ? .unreadable : .weights, error.message)
+    }
+
+    /// The sentence.
+    public var description: String { message }
+}

@@ -1,0 +1,45 @@
+import Foundation
+
+/// A file mapped read-only into memory, shared by every process that maps it.
+///
+/// Replace such a file by renaming a new one over it, never by writing into it: a file that shrinks under
+/// its mapping ends the process, as for every program that maps files.
+public final class MappedFile: Sendable {
+    /// Where the file is, for messages.
+    public let path: String
+
+    /// The mapped bytes.
+    ///
+    /// Safe to share: the pages are read-only and stay mapped until `deinit`.
+    package nonisolated(unsafe) let bytes: UnsafeRawBufferPointer
+
+    /// Maps a regular file.
+    public init(path: String) throws(TensorError) {
+        self.path = path
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else {
+            throw TensorError(.unreadable, "cannot open \(path): \(String(cString: strerror(errno)))")
+        }
+        defer { close(descriptor) }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+            throw TensorError(.unreadable, "\(path) is not a regular file")
+        }
+        guard status.st_size > 0 else {
+            bytes = UnsafeRawBufferPointer(start: nil, count: 0)
+            return
+        }
+        guard let address = mmap(nil, Int(status.st_size), PROT_READ, MAP_SHARED, descriptor, 0),
+            address != MAP_FAILED
+        else {
+            throw TensorError(.unreadable, "cannot map \(path): \(String(cString: strerror(errno)))")
+        }
+        bytes = UnsafeRawBufferPointer(start: address, count: Int(status.st_size))
+    }
+
+    deinit {
+        if let address = bytes.baseAddress {
+            munmap(UnsafeMutableRawPointer(mutating: address), bytes.count)
+        }
+    }
+}

@@ -1,0 +1,65 @@
+/// Reads NumPy's `.npy` format (versions 1 to 3): a magic string, a header that is a Python dictionary in
+/// text, then the elements (<https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>).
+public enum NumpyFile {
+    /// Reads a matrix of little-endian float32 or float16 in row-major order.
+    ///
+    /// - Returns: The extents and the elements widened to float32.
+    public static func readMatrix(path: String) throws(TensorError) -> (rows: Int, columns: Int, values: [Float]) {
+        let file = try MappedFile(path: path)
+        let bytes = file.bytes
+        func malformed(_ what: String) -> TensorError {
+            TensorError(.malformed, "\(path) is not a valid .npy file: \(what)")
+        }
+        guard bytes.count >= 10, bytes[0] == 0x93, bytes[1..<6].elementsEqual("NUMPY".utf8) else {
+            throw malformed("it does not begin with the .npy magic string")
+        }
+        let wide = bytes[6] > 1
+        guard (1...3).contains(bytes[6]), bytes.count >= (wide ? 12 : 10) else {
+            throw malformed("its format version \(bytes[6]) is unknown")
+        }
+        let length = wide
+            ? Int(UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: 8, as: UInt32.self)))
+            : Int(UInt16(littleEndian: bytes.loadUnaligned(fromByteOffset: 8, as: UInt16.self)))
+        let start = wide ? 12 : 10
+        guard length <= 65_536, length <= bytes.count - start else {
+            throw malformed("its header claims \(length) bytes, the file has \(bytes.count - start)")
+        }
+        let header = String(decoding: bytes[start..<start + length], as: UTF8.self)
+        guard let type = field("descr", of: header), let order = field("fortran_order", of: header),
+            let shape = field("shape", of: header)
+        else { throw malformed("its header lacks descr, fortran_order or shape") }
+        let types: [String: ElementType] = ["'<f4'": .float32, "'<f2'": .float16]
+        guard let elementType = types[type] else {
+            throw TensorError(.unsupported, "\(path) has elements of type \(type); '<f4' or '<f2' was expected")
+        }
+        guard order == "False" else {
+            throw TensorError(.unsupported, "\(path) is in column-major order; save it with order='C'")
+        }
+        let extents = shape.dropFirst().dropLast().split(separator: ",").map { part in
+            Int(String(part.filter { $0 != " " }))
+        }
+        guard extents.count == 2, let rows = extents[0], let columns = extents[1], rows >= 0, columns >= 0 else {
+            throw TensorError(.shape, "\(path) has shape \(shape); a matrix [rows, width] was expected")
+        }
+        let (count, overflow) = rows.multipliedReportingOverflow(by: columns)
+        let available = (bytes.count - start - length) / elementType.size
+        guard !overflow, count == available, (bytes.count - start - length) % elementType.size == 0 else {
+            throw malformed("shape \(shape) does not agree with the \(bytes.count - start - length) bytes of data")
+        }
+        let tensor = StoredTensor(
+            name: "", elementType: elementType, shape: [rows, columns], file: file,
+            range: start + length..<bytes.count)
+        return (rows, columns, tensor.values())
+    }
+
+    /// The text of a value in the header's dictionary.
+    private static func field(_ name: String, of header: String) -> String? {
+        guard let key = header.range(of: "'\(name)':") else { return nil }
+        let rest = header[key.upperBound...].drop { $0 == " " }
+        if rest.first == "(" {
+            guard let close = rest.firstIndex(of: ")") else { return nil }
+            return String(rest[...close])
+        }
+        return String(rest.prefix { $0 != "," && $0 != "}" && $0 != " " })
+    }
+}
