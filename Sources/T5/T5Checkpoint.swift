@@ -112,18 +112,9 @@ struct CoreFingerprint {
 
     /// Hashes the tensors' bytes, in parallel, and returns 64 hexadecimal digits.
     func digest(configuration: T5Configuration, facts: String, pool: WorkerPool) -> String {
-        let ordered = tensors.sorted { $0.name < $1.name }
-        let lines = [String](unsafeUninitializedCapacity: ordered.count) { storage, initialized in
-            if let start = storage.baseAddress {
-                let start = SendablePointer(start)
-                pool.parallel(ordered.count) { index in
-                    let tensor = ordered[index]
-                    let digest = tensor.withBytes { SHA256.hash(data: $0) }
-                    let line = "\(tensor.name) \(tensor.elementType.rawValue) \(tensor.shape) \(digest.hexadecimal)\n"
-                    (start.pointer + index).initialize(to: line)
-                }
-            }
-            initialized = ordered.count
+        let lines = pool.map(tensors.sorted { $0.name < $1.name }) { tensor in
+            let digest = tensor.withBytes { SHA256.hash(data: $0) }
+            return "\(tensor.name) \(tensor.elementType.rawValue) \(tensor.shape) \(digest.hexadecimal)\n"
         }
         var hash = SHA256()
         hash.update(data: Data(configuration.canonicalText.utf8))
@@ -131,12 +122,6 @@ struct CoreFingerprint {
         for line in lines { hash.update(data: Data(line.utf8)) }
         return hash.finalize().hexadecimal
     }
-}
-
-/// A pointer whose target is written by several threads, each its own elements.
-private struct SendablePointer<Element>: @unchecked Sendable {
-    let pointer: UnsafeMutablePointer<Element>
-    init(_ pointer: UnsafeMutablePointer<Element>) { self.pointer = pointer }
 }
 
 extension Sequence<UInt8> {

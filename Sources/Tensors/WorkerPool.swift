@@ -53,6 +53,17 @@ public final class WorkerPool: Sendable {
             body(lower..<upper)
         }
     }
+
+    /// The results of `transform` for each item, in order, computed in parallel.
+    package func map<Item, Result>(_ items: [Item], _ transform: (Item) -> Result) -> [Result] {
+        [Result](unsafeUninitializedCapacity: items.count) { storage, initialized in
+            // Every index is initialised exactly once, each by one thread.
+            if let start = storage.baseAddress {
+                parallel(items.count) { (start + $0).initialize(to: transform(items[$0])) }
+            }
+            initialized = items.count
+        }
+    }
 }
 
 /// What the pool and its threads share.

@@ -1,0 +1,49 @@
+# make demo    install what is missing, build, answer real sentences for every task in prompts/
+# make test    install what is missing, build, run every test
+# make format  rewrite the Swift sources as .swift-format says; make lint only checks
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.ONESHELL:
+.DELETE_ON_ERROR:
+
+PACKAGES := libopenblas-dev libzstd-dev liblmdb-dev libsentencepiece-dev pkg-config
+LIBRARIES := openblas libzstd lmdb sentencepiece
+SWIFT_SOURCES := Package.swift Sources Tests
+TEST_FLAGS := -c release -Xswiftc -enable-testing --disable-xctest
+
+.PHONY: all demo test dependencies build lint format test-kernels
+
+all: build
+
+dependencies:
+	@if ! command -v swift >/dev/null; then
+	  echo "Swift 6.2 or newer is needed: see https://www.swift.org/install" >&2; exit 1
+	fi
+	if command -v pkg-config >/dev/null && pkg-config --exists $(LIBRARIES); then exit 0; fi
+	if ! command -v apt-get >/dev/null; then
+	  echo "Please install the development files of: $(LIBRARIES), and pkg-config." >&2; exit 1
+	elif [ "$$(id -u)" = 0 ]; then sudo=
+	elif command -v sudo >/dev/null; then sudo=sudo
+	else
+	  echo "Please run as root: apt-get install $(PACKAGES)" >&2; exit 1
+	fi
+	echo "Installing $(PACKAGES)" >&2
+	$$sudo apt-get update -qq
+	DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends $(PACKAGES) >/dev/null
+
+build: dependencies
+	@swift build -c release --product polyprompt >&2
+
+demo: build
+	@.build/release/polyprompt demo --core models/polyprompt-mini --prompts prompts
+
+test: dependencies test-kernels
+	@swift build -c release -Xswiftc -enable-testing --build-tests >&2
+	swift test $(TEST_FLAGS) --skip-build
+
+lint: dependencies
+	@swift format lint --strict --recursive --parallel $(SWIFT_SOURCES)
+
+format:
+	@swift format --in-place --recursive --parallel $(SWIFT_SOURCES)

@@ -1,0 +1,118 @@
+import Foundation
+import JSON
+import PromptStore
+import T5
+import Tasks
+import Tokenization
+
+/// A request whose task is found, whose text is tokenized and whose limits are checked: all that is left is the
+/// core's work and the wording of the answer.
+struct PreparedRequest: Sendable {
+    /// The request's id.
+    let id: JSONValue?
+    /// What the answer calls the task.
+    let task: String?
+    /// The task that answers, or an ensemble's members.
+    let members: [Member]
+    /// How an ensemble's members are combined; `nil` for a single task.
+    let combination: EnsembleCombination?
+    let ids: [Int32]
+    let isTruncated: Bool
+    let maximumNewTokens: Int
+    /// The labels to score; `nil` to generate.
+    let labels: ServedTask.LabelSet?
+
+    struct Member: Sendable {
+        let task: ServedTask
+        let prompt: [Float]
+    }
+
+    /// Encoder rows that the request takes.
+    var cost: Int { members.reduce(0) { $0 + $1.task.promptRows + ids.count } }
+
+    /// The core's work, an item a member.
+    var items: [CoreItem] {
+        members.map { member in
+            let work: CoreItem.Work
+            if let labels {
+                let normalization: LabelNormalization =
+                    member.task.definition.normalize == .labels ? .labels : .vocabulary
+                work = .score(
+                    LabelScoringOptions(
+                        trie: labels.trie, normalization: normalization, prefix: member.task.prefix))
+            } else {
+                work = .generate(
+                    GenerationOptions(prefix: member.task.prefix, maximumNewTokens: maximumNewTokens))
+            }
+            return CoreItem(input: T5Input(rows: member.prompt, ids: ids), work: work)
+        }
+    }
+
+    /// Words the answer.
+    ///
+    /// - Parameter outputs: One a member, in their order.
+    func answer(_ outputs: [CoreOutput], tokenizer: (any Tokenizer)?) -> InferenceResponse.Answer {
+        var answer = InferenceResponse.Answer(
+            task: task, version: combination == nil ? members.first?.task.version : nil, output: nil,
+            outputIDs: [], label: nil, scores: nil, finishReason: .stop,
+            usage: InferenceResponse.Usage(
+                promptTokens: members.reduce(0) { $0 + $1.task.promptRows }, inputTokens: ids.count,
+                outputTokens: 0, isTruncated: isTruncated))
+        if let labels {
+            let (probabilities, best) = combine(
+                outputs.map { output in
+                    guard case .logLikelihoods(let values) = output else { return [] }
+                    return Self.softmax(values)
+                })
+            answer.label = labels.names[best]
+            answer.output = labels.texts[best]
+            answer.outputIDs = labels.ids[best]
+            answer.scores = zip(labels.names, probabilities).map { ($0, $1) }
+        } else {
+            let generations = outputs.compactMap { output -> Generation? in
+                guard case .generation(let generation) = output else { return nil }
+                return generation
+            }
+            let generation = Self.majority(generations) ?? Generation()
+            answer.output = tokenizer.map { $0.decode(generation.ids) }
+            answer.outputIDs = generation.ids
+            answer.finishReason = generation.isFinished ? .stop : .length
+        }
+        answer.usage.outputTokens = answer.outputIDs.count
+        return answer
+    }
+
+    /// The members' probabilities as one (their mean, or each label's share of the members' votes) and the label
+    /// they choose. Labels with equally many votes are told apart by their mean probability, and the earlier of
+    /// equally likely labels wins.
+    private func combine(_ members: [[Double]]) -> (probabilities: [Double], best: Int) {
+        func best(_ values: [Double]) -> Int { values.indices.max { values[$0] < values[$1] } ?? 0 }
+        let share = 1 / Double(members.count)
+        var mean = [Double](repeating: 0, count: members.first?.count ?? 0)
+        var votes = mean
+        for member in members {
+            for index in mean.indices { mean[index] += member[index] * share }
+            votes[best(member)] += share
+        }
+        guard combination == .majority else { return (mean, best(mean)) }
+        let chosen = votes.indices.max { (votes[$0], mean[$0]) < (votes[$1], mean[$1]) } ?? 0
+        return (votes, chosen)
+    }
+
+    /// The output that most members gave; the earliest of equally frequent ones.
+    private static func majority(_ generations: [Generation]) -> Generation? {
+        var counts: [[Int32]: Int] = [:]
+        for generation in generations { counts[generation.ids, default: 0] += 1 }
+        let most = counts.values.max()
+        return generations.first { counts[$0.ids] == most }
+    }
+
+    /// Over the labels' children the log-likelihoods are already normalised, and this changes nothing but
+    /// rounding; over the vocabulary it is the definition of the scores.
+    private static func softmax(_ logLikelihoods: [Double]) -> [Double] {
+        let largest = logLikelihoods.max() ?? 0
+        let weights = logLikelihoods.map { exp($0 - largest) }
+        let total = weights.reduce(0, +)
+        return weights.map { $0 / total }
+    }
+}

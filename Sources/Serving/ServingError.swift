@@ -1,0 +1,40 @@
+/// Why a request, or a whole run, cannot be served.
+public struct ServingError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// What kind of failure it is; the raw value is the `code` of an error response.
+    public enum Code: String, Sendable {
+        /// The input or output cannot be opened, read or written.
+        case unreadable
+        /// A line is not a JSON document.
+        case invalidJSON = "invalid_json"
+        /// A line is JSON, but not a request: a field is missing, unknown, or of the wrong type or range.
+        case invalidRequest = "invalid_request"
+        /// A line is longer than the limit.
+        case lineTooLong = "line_too_long"
+        /// There is no such task or version.
+        case unknownTask = "unknown_task"
+        /// The task was made for another core.
+        case wrongCore = "wrong_core"
+        /// The input has more ids than the task or core takes.
+        case inputTooLong = "input_too_long"
+        /// An id is not one of the core's.
+        case idOutOfRange = "id_out_of_range"
+        /// The core has no tokenizer, so that it takes ids only.
+        case noTokenizer = "no_tokenizer"
+        /// The task's stored prompt or definition cannot be used.
+        case taskUnusable = "task_unusable"
+    }
+
+    /// What kind of failure it is.
+    public let code: Code
+    /// A sentence that names what is at fault, what was found, and what was expected.
+    public let message: String
+
+    /// An error of a kind with its sentence.
+    public init(_ code: Code, _ message: String) {
+        self.code = code
+        self.message = message
+    }
+
+    /// The sentence.
+    public var description: String { message }
+}

@@ -1,0 +1,97 @@
+import ArgumentParser
+import Foundation
+import JSON
+import Serving
+import T5
+
+/// `polyprompt core probe`: a core's numbers for given rows and ids, to compare with another implementation.
+struct CoreProbeCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "probe",
+        abstract: "Print a core's numbers for given ids, to compare with another implementation.",
+        discussion: """
+            Reads JSON Lines {"prompt": [[…]], "input_ids": […], "labels": [[…]]} from standard input and \
+            writes {"encoder_first", "encoder_last" (8 numbers of the first and last encoder row), \
+            "first_logits" (16), "greedy" (12 new ids at most), "label_log_likelihood" (over the whole \
+            vocabulary, for exactly the given ids)} to standard output. A bad line ends it.
+            """)
+
+    @OptionGroup var compute: ComputeOptions
+
+    func run() throws {
+        let pool = compute.makePool()
+        let core = try T5Core(compute.core, precision: compute.precision, pool: pool)
+        let session = T5Session(core: core, pool: pool)
+        var reader = LineReader()
+        var line = 0
+        while let next = try reader.next() {
+            line += 1
+            do {
+                guard case .bytes(let bytes) = next else {
+                    throw CommandError("longer than \(LineReader.maximumLineLength) bytes")
+                }
+                if next.isBlank { continue }
+                print(try probe(ProbeInput(bytes, width: core.configuration.modelWidth), session).line)
+            } catch {
+                throw CommandError("standard input, line \(line): \(error)")
+            }
+        }
+    }
+
+    private func probe(_ input: ProbeInput, _ session: T5Session) throws -> JSONValue {
+        let encoded = try session.encode([T5Input(rows: input.prompt, ids: input.ids)])
+        let rows = encoded.rows(of: 0)
+        let width = session.core.configuration.modelWidth
+        let generation = try session.generate(encoded, [(0, GenerationOptions(maximumNewTokens: 12))])[0]
+        let scores = try session.scoreLabels(
+            encoded, [(0, LabelScoringOptions(trie: LabelTrie(input.labels), normalization: .vocabulary))])[0]
+        return [
+            "encoder_first": JSONValue(Array(rows.prefix(min(8, width)))),
+            "encoder_last": JSONValue(Array(rows.suffix(width).prefix(8))),
+            "first_logits": JSONValue(Array(session.firstLogits(encoded, sequence: 0).prefix(16))),
+            "greedy": JSONValue(generation.ids.map(Int.init)),
+            "label_log_likelihood": .array(scores.map { JSONValue($0) }),
+        ]
+    }
+}
+
+/// One line of a probe's input.
+private struct ProbeInput {
+    /// `[rows, d_model]`, flattened.
+    var prompt: [Float] = []
+    let ids: [Int32]
+    let labels: [[Int32]]
+
+    init(_ bytes: [UInt8], width: Int) throws {
+        guard let object = try JSONValue.parse(bytes).object else { throw CommandError("not a JSON object") }
+        for key in object.keys where !["prompt", "input_ids", "labels"].contains(key) {
+            throw CommandError("unknown key \"\(key)\"")
+        }
+        for (index, row) in try Self.array(object, "prompt").enumerated() {
+            let values = (row.array ?? []).compactMap(\.double)
+            guard values.count == width, row.array?.count == width else {
+                throw CommandError("prompt row \(index) is not \(width) numbers, the core's width")
+            }
+            prompt += values.map(Float.init)
+        }
+        ids = try Self.ids(.array(Self.array(object, "input_ids")), "input_ids")
+        labels = try Self.array(object, "labels").map { try Self.ids($0, "labels") }
+        guard !labels.contains([]) else { throw CommandError("a label has no ids") }
+    }
+
+    private static func array(_ object: JSONObject, _ key: String) throws -> [JSONValue] {
+        guard let value = object[key] else { return [] }
+        guard let array = value.array else { throw CommandError("\(key) is not an array") }
+        return array
+    }
+
+    private static func ids(_ value: JSONValue, _ key: String) throws -> [Int32] {
+        guard let elements = value.array else { throw CommandError("\(key) is not an array of ids") }
+        return try elements.map { element in
+            guard let id = element.int.flatMap(Int32.init(exactly:)) else {
+                throw CommandError("\(key) holds \(element.line), which is not an id")
+            }
+            return id
+        }
+    }
+}
