@@ -1,0 +1,146 @@
+import JSON
+
+/// A labelled row of a data set, its input already put into the task's template.
+public struct LabelledExample: Sendable, Hashable {
+    /// The template's text for the row.
+    public let text: String
+    /// The right answers, at least one: label names, or texts for a task without labels.
+    public let answers: [String]
+    /// Ties rows of one question together.
+    public let group: String?
+
+    /// A labelled row.
+    public init(text: String, answers: [String], group: String? = nil) {
+        self.text = text
+        self.answers = answers
+        self.group = group
+    }
+}
+
+/// Reads labelled rows from JSON Lines.
+///
+/// A row is an object with the template's fields, or with `input` (a string for a template with one field, or
+/// an object of fields); with `label` (a string, number or boolean, or an array of them, any of which is
+/// right); and, if need be, with `group` (a string or number). Other members, such as `idx`, are ignored.
+public struct LabelledExampleReader: Sendable {
+    /// What to do with a label that the task does not have.
+    public enum UnknownLabels: Sendable, Hashable {
+        /// Refuse the row: training data.
+        case refuse
+        /// Keep it, so that it counts as wrong: dev and test data.
+        case keep
+    }
+
+    /// What a file held.
+    public struct Contents: Sendable, Equatable {
+        /// The rows in order.
+        public let examples: [LabelledExample]
+        /// The labels kept though the task does not have them, each once, in order of appearance.
+        public let unknownLabels: [String]
+    }
+
+    private let template: Template
+    private let verbalizer: Verbalizer?
+    private let labelMap: LabelMap
+    private let unknownLabels: UnknownLabels
+
+    /// A reader of rows for this task. A label map that names a label the task lacks is refused.
+    public init(
+        _ definition: TaskDefinition, labelMap: LabelMap = LabelMap(), unknownLabels: UnknownLabels
+    ) throws(TaskError) {
+        template = definition.template
+        verbalizer = definition.verbalizer
+        self.labelMap = labelMap
+        self.unknownLabels = unknownLabels
+        if let verbalizer { try labelMap.validate(for: verbalizer) }
+    }
+
+    /// Reads a whole file. Blank lines are skipped, a byte order mark too.
+    /// - Parameter file: named in errors, which begin `file:line:`.
+    public func read(_ bytes: [UInt8], file: String) throws(TaskError) -> Contents {
+        var examples: [LabelledExample] = []
+        var unknown: [String] = []
+        var seen: Set<String> = []
+        var start = bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0
+        var number = 0
+        while start < bytes.count {
+            let end = bytes[start...].firstIndex(of: UInt8(ascii: "\n")) ?? bytes.count
+            let line = bytes[start..<end]
+            start = end + 1
+            number += 1
+            guard line.contains(where: { $0 != 0x20 && $0 != 0x09 && $0 != 0x0D }) else { continue }
+            do {
+                let example = try read(line: line)
+                examples.append(example)
+                for label in example.answers where !isKnown(label) && seen.insert(label).inserted {
+                    unknown.append(label)
+                }
+            } catch {
+                throw error.at("\(file):\(number)")
+            }
+        }
+        return Contents(examples: examples, unknownLabels: unknown)
+    }
+
+    /// Reads one line.
+    public func read(line: some Collection<UInt8>) throws(TaskError) -> LabelledExample {
+        let document: JSONValue
+        do {
+            document = try JSONValue.parse(line)
+        } catch {
+            throw TaskError(.invalidExample, "not JSON: \(error)")
+        }
+        guard let row = document.object else {
+            throw TaskError(.invalidExample, "\(document.found) was found, an object was expected")
+        }
+        let answers = try answers(of: row)
+        for label in answers where unknownLabels == .refuse && !isKnown(label) {
+            throw TaskError(.invalidExample, "\"label\": the task has no label \"\(label)\"")
+        }
+        return LabelledExample(text: try text(of: row), answers: answers, group: try group(of: row))
+    }
+
+    private func isKnown(_ label: String) -> Bool {
+        verbalizer.map { $0.index(ofName: label) != nil } ?? true
+    }
+
+    private func text(of row: JSONObject) throws(TaskError) -> String {
+        do {
+            // The template's own fields go first: they may include one named "input", or stand beside one that
+            // is not the task's.
+            let hasFields = template.fields.allSatisfy { row[$0]?.scalarText != nil }
+            if !hasFields, let input = row["input"] { return try template.render(input) }
+            return try template.renderMembers(of: row)
+        } catch {
+            throw TaskError(.invalidExample, error.message)
+        }
+    }
+
+    private func answers(of row: JSONObject) throws(TaskError) -> [String] {
+        guard let value = row["label"] else {
+            throw TaskError(.invalidExample, "the key \"label\" is missing")
+        }
+        let expected = "a string, a number, a boolean or a non-empty array of them was expected"
+        guard !(value.array?.isEmpty ?? false) else {
+            throw TaskError(.invalidExample, "\"label\": an empty array was found, \(expected)")
+        }
+        var answers: [String] = []
+        for element in value.array ?? [value] {
+            guard let text = element.scalarText else {
+                throw TaskError(.invalidExample, "\"label\": \(element.found) was found, \(expected)")
+            }
+            let answer = labelMap[text]
+            if !answers.contains(answer) { answers.append(answer) }
+        }
+        return answers
+    }
+
+    private func group(of row: JSONObject) throws(TaskError) -> String? {
+        guard let value = row["group"] else { return nil }
+        guard value.bool == nil, let text = value.scalarText else {
+            throw TaskError(
+                .invalidExample, "\"group\": \(value.found) was found, a string or a number was expected")
+        }
+        return text
+    }
+}

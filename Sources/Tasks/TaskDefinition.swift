@@ -1,0 +1,95 @@
+/// What a task is besides its prompt: the content of `task.json`.
+///
+/// A value of this type keeps all the rules below, whichever initializer made it.
+public struct TaskDefinition: Sendable, Hashable {
+    /// Over what a label piece's probability is taken.
+    public enum Normalization: String, Sendable, Hashable, CaseIterable {
+        /// Over the children of its node in the trie of the labels' pieces; the labels' probabilities sum to 1.
+        case labels
+        /// Over the whole vocabulary, then softmax over the labels' summed log-likelihoods.
+        case vocabulary
+    }
+
+    /// Bounds of ``maxInputTokens``.
+    public static let inputTokenLimits = 1...131_072
+    /// Bounds of ``maxNewTokens``.
+    public static let newTokenLimits = 1...65_536
+
+    /// The task's name: `[a-z0-9][a-z0-9._-]{0,127}`.
+    public let name: String
+    /// What the task does, in a sentence; may be empty.
+    public let description: String
+    /// The text made of an input.
+    public let template: Template
+    /// The labels, at least two; `nil` for a task that answers in free text.
+    public let verbalizer: Verbalizer?
+    /// The metric by which prompts of this task are compared.
+    public let metric: Metric
+    /// Text longer than this many ids is cut; the last id kept is the end of sequence.
+    public let maxInputTokens: Int
+    /// Free-text answers end after this many ids.
+    public let maxNewTokens: Int
+    /// How free text is decoded unless a request says otherwise.
+    public let decoding: DecodingDefaults
+    /// Text whose ids the decoder is given before every answer; may be empty.
+    public let targetPrefix: String
+    /// Over what the labels' probabilities are taken.
+    public let normalize: Normalization
+
+    /// Checks every rule. `metric` defaults to `accuracy` with labels and to `exact_match` without.
+    public init(
+        name: String, description: String = "", template: Template, verbalizer: Verbalizer? = nil,
+        metric: Metric? = nil, maxInputTokens: Int = 512, maxNewTokens: Int = 32,
+        decoding: DecodingDefaults = DecodingDefaults(), targetPrefix: String = "",
+        normalize: Normalization = .labels
+    ) throws(TaskError) {
+        self.name = name
+        self.description = description
+        self.template = template
+        self.verbalizer = verbalizer
+        self.metric = metric ?? (verbalizer == nil ? .exactMatch : .accuracy)
+        self.maxInputTokens = maxInputTokens
+        self.maxNewTokens = maxNewTokens
+        self.decoding = decoding
+        self.targetPrefix = targetPrefix
+        self.normalize = normalize
+        try validate()
+    }
+
+    /// Whether a task may be named so: `[a-z0-9][a-z0-9._-]{0,127}`.
+    public static func isValidName(_ name: String) -> Bool {
+        func isAlphanumeric(_ byte: UInt8) -> Bool {
+            (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte)
+                || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
+        }
+        guard let first = name.utf8.first, isAlphanumeric(first), name.utf8.count <= 128 else { return false }
+        return name.utf8.allSatisfy { isAlphanumeric($0) || [0x2E, 0x5F, 0x2D].contains($0) }
+    }
+
+    private func validate() throws(TaskError) {
+        func check(_ passes: Bool, _ message: @autoclosure () -> String) throws(TaskError) {
+            guard passes else { throw TaskError(.invalidTask, message()) }
+        }
+        func check(_ value: Int, _ limits: ClosedRange<Int>, _ key: String) throws(TaskError) {
+            try check(
+                limits.contains(value),
+                "\"\(key)\": the number \(value) was found, an integer from \(limits.lowerBound) to "
+                    + "\(limits.upperBound) was expected")
+        }
+        try check(
+            Self.isValidName(name),
+            "\"name\": \"\(name.prefix(160))\" was found; 1 to 128 lower-case letters, digits, \".\", \"_\" and "
+                + "\"-\" were expected, a letter or digit first")
+        try check(
+            verbalizer.map { $0.labels.count >= 2 } ?? true,
+            "\"labels\": one label was found, at least two were expected; leave the key out for free text")
+        try metric.validate(for: verbalizer)
+        try check(maxInputTokens, Self.inputTokenLimits, "max_input_tokens")
+        try check(maxNewTokens, Self.newTokenLimits, "max_new_tokens")
+        try decoding.validate(at: "decoding.")
+        try check(
+            decoding.minNewTokens <= maxNewTokens,
+            "\"decoding.min_new_tokens\": \(decoding.minNewTokens) was found, at most \"max_new_tokens\" "
+                + "(\(maxNewTokens)) was expected")
+    }
+}

@@ -1,0 +1,86 @@
+import JSON
+import Tasks
+import Testing
+
+@Suite("Template")
+struct TemplateTests {
+    @Test("a string fills the only field, wherever it occurs")
+    func oneField() throws {
+        #expect(try Template("{input}").render("hello") == "hello")
+        #expect(try Template("a {x} b {x}").render("-") == "a - b -")
+    }
+
+    @Test("an object fills fields by name")
+    func manyFields() throws {
+        let template = try Template("premise: {premise} hypothesis: {hypothesis} again: {premise}")
+        #expect(template.fields == ["premise", "hypothesis"])
+        let text = try template.render(
+            try object(#"{"hypothesis":"It rains.","premise":"The street is wet."}"#))
+        #expect(text == "premise: The street is wet. hypothesis: It rains. again: The street is wet.")
+        #expect(try Template("{input}").render(try object(#"{"input":"x"}"#)) == "x")
+    }
+
+    @Test("doubled braces are literal ones")
+    func literalBraces() throws {
+        #expect(try Template("{{input}} {input}").render("x") == "{input} x")
+        #expect(try Template("{{{input}}}").render("x") == "{x}")
+        #expect(try Template("{{}}{a}{{{{").render("x") == "{}x{{")
+    }
+
+    @Test("braces in a user's text stay as they are")
+    func noExpansion() throws {
+        let template = try Template("{a}{b}")
+        #expect(try template.render(try object(#"{"a":"{b}","b":"{{a}} }{"}"#)) == "{b}{{a}} }{")
+        #expect(try Template("{x}").render("{x} {{ }} \u{0}") == "{x} {{ }} \u{0}")
+    }
+
+    @Test("numbers and booleans go in by their JSON text")
+    func scalars() throws {
+        let input = try object(#"{"a":3.50,"b":true,"c":"x"}"#)
+        #expect(try Template("{a} {b} {c}").render(input) == "3.50 true x")
+    }
+
+    @Test("text of any script is kept")
+    func unicode() throws {
+        #expect(try Template("«{x}» — 日本\r\n").render("e\u{301}👩‍👩‍👧") == "«e\u{301}👩‍👩‍👧» — 日本\r\n")
+    }
+
+    @Test("an input that does not fit is refused with the field's name")
+    func refusedInput() throws {
+        let template = try Template("{premise} {hypothesis}")
+        expectRefusal(.invalidInput, "\"hypothesis\" is missing", "\"premise\"") {
+            try template.render(try object(#"{"premise":"x"}"#))
+        }
+        expectRefusal(.invalidInput, "\"hypotesis\" is not a field", "\"hypothesis\"") {
+            try template.render(try object(#"{"premise":"x","hypothesis":"y","hypotesis":"y"}"#))
+        }
+        for (value, found) in [("null", "null"), ("[]", "an array"), ("{}", "an object")] {
+            expectRefusal(.invalidInput, "\"premise\"", "\(found) was found", "a string, number or boolean") {
+                try template.render(try object(#"{"premise":\#(value),"hypothesis":"y"}"#))
+            }
+        }
+        expectRefusal(.invalidInput, "\"premise\", \"hypothesis\"") { try template.render("text") }
+    }
+
+    @Test("an input is a string or an object")
+    func dispatch() throws {
+        let template = try Template("<{input}>")
+        #expect(try template.render(JSONValue.string("x")) == "<x>")
+        #expect(try template.render(JSONValue.object(try object(#"{"input":1}"#))) == "<1>")
+        for value: JSONValue in [nil, true, 3, ["x"]] {
+            expectRefusal(.invalidInput, "\"input\"", "a string or an object") { try template.render(value) }
+        }
+    }
+
+    @Test(
+        "what is not a template is refused, with the place",
+        arguments: [
+            ("", "no field"), ("plain text", "no field"), ("{{input}}", "no field"),
+            ("ab{input", "at character 3"), ("{a} }", "at character 5"), ("{}", "at character 1"),
+            ("{a b}", "at character 1"), ("{é}", "at character 1"), ("x{a{b}}", "at character 2"),
+            ("{label}", "\"label\" is reserved"), ("{group}", "\"group\" is reserved"),
+        ])
+    func refusedTemplates(source: String, mention: String) {
+        expectRefusal(.invalidTemplate, mention) { try Template(source) }
+    }
+}
