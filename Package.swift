@@ -76,7 +76,7 @@ let package = Package(
             name: "TensorsTests", dependencies: ["Tensors", "JSON", "CKernels"],
             swiftSettings: settings),
         .testTarget(
-            name: "T5Tests", dependencies: ["T5", "JSON", "Tensors"], swiftSettings: settings),
+            name: "T5Tests", dependencies: ["T5", "JSON", "Tensors"], exclude: ["Golden"], swiftSettings: settings),
         .testTarget(
             name: "TokenizationTests", dependencies: ["Tokenization", "JSON"],
             swiftSettings: settings),
