@@ -14,7 +14,7 @@ public struct InferenceResponse: Sendable {
     public struct Usage: Sendable, Equatable {
         /// Rows of the task's prompt; of all members' for an ensemble.
         public var promptTokens: Int
-        /// Ids of the input, the end-of-sequence id included.
+        /// Ids of the input, the end-of-sequence id included; of all members' inputs for an ensemble.
         public var inputTokens: Int
         /// Ids of the output, the end-of-sequence id included where it was produced.
         public var outputTokens: Int

@@ -15,9 +15,7 @@ struct PreparedRequest: Sendable {
     /// The task that answers, or an ensemble's members.
     let members: [Member]
     /// How an ensemble's members are combined; `nil` for a single task.
-    let combination: EnsembleCombination?
-    let ids: [Int32]
-    let isTruncated: Bool
+    let combination: Combination?
     let maximumNewTokens: Int
     /// The labels to score; `nil` to generate.
     let labels: ServedTask.LabelSet?
@@ -25,10 +23,13 @@ struct PreparedRequest: Sendable {
     struct Member: Sendable {
         let task: ServedTask
         let prompt: [Float]
+        let ids: [Int32]
+        /// Whether the text was cut at the task's limit.
+        let isTruncated: Bool
     }
 
     /// Encoder rows that the request takes.
-    var cost: Int { members.reduce(0) { $0 + $1.task.promptRows + ids.count } }
+    var cost: Int { members.reduce(0) { $0 + $1.task.promptRows + $1.ids.count } }
 
     /// The core's work, an item a member.
     var items: [CoreItem] {
@@ -44,7 +45,7 @@ struct PreparedRequest: Sendable {
                 work = .generate(
                     GenerationOptions(prefix: member.task.prefix, maximumNewTokens: maximumNewTokens))
             }
-            return CoreItem(input: T5Input(rows: member.prompt, ids: ids), work: work)
+            return CoreItem(input: T5Input(rows: member.prompt, ids: member.ids), work: work)
         }
     }
 
@@ -56,8 +57,9 @@ struct PreparedRequest: Sendable {
             task: task, version: combination == nil ? members.first?.task.version : nil, output: nil,
             outputIDs: [], label: nil, scores: nil, finishReason: .stop,
             usage: InferenceResponse.Usage(
-                promptTokens: members.reduce(0) { $0 + $1.task.promptRows }, inputTokens: ids.count,
-                outputTokens: 0, isTruncated: isTruncated))
+                promptTokens: members.reduce(0) { $0 + $1.task.promptRows },
+                inputTokens: members.reduce(0) { $0 + $1.ids.count }, outputTokens: 0,
+                isTruncated: members.contains { $0.isTruncated }))
         if let labels {
             let (probabilities, best) = combine(
                 outputs.map { output in

@@ -66,10 +66,15 @@ struct RequestPreparer: Sendable {
             throw ServingError(
                 .invalidRequest, "num_beams above 1 and temperature above 0 are not served; leave them out")
         }
-        let (ids, isTruncated) = try ids(request.input, definition)
+        var members: [PreparedRequest.Member] = []
+        for (task, prompt) in resolved.members {
+            let (ids, isTruncated) = try ids(request.input, task.definition)
+            members.append(
+                PreparedRequest.Member(task: task, prompt: prompt, ids: ids, isTruncated: isTruncated))
+        }
         return PreparedRequest(
-            id: request.id, task: resolved.name, members: resolved.members, combination: resolved.combination,
-            ids: ids, isTruncated: isTruncated, maximumNewTokens: limit, labels: labels)
+            id: request.id, task: resolved.name, members: members, combination: resolved.combination,
+            maximumNewTokens: limit, labels: labels)
     }
 
     /// The labels to score: the task's, those of them that the request names, or the request's own texts.

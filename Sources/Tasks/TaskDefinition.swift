@@ -56,6 +56,14 @@ public struct TaskDefinition: Sendable, Hashable {
         try validate()
     }
 
+    /// The same task under another name.
+    public func named(_ name: String) throws(TaskError) -> TaskDefinition {
+        try TaskDefinition(
+            name: name, description: description, template: template, verbalizer: verbalizer, metric: metric,
+            maxInputTokens: maxInputTokens, maxNewTokens: maxNewTokens, decoding: decoding,
+            targetPrefix: targetPrefix, normalize: normalize)
+    }
+
     /// Whether a task may be named so: `[a-z0-9][a-z0-9._-]{0,127}`.
     public static func isValidName(_ name: String) -> Bool {
         func isAlphanumeric(_ byte: UInt8) -> Bool {

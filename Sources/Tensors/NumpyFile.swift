@@ -28,7 +28,7 @@ public enum NumpyFile {
         guard let type = field("descr", of: header), let order = field("fortran_order", of: header),
             let shape = field("shape", of: header)
         else { throw malformed("its header lacks descr, fortran_order or shape") }
-        let types: [String: ElementType] = ["'<f4'": .float32, "'<f2'": .float16]
+        let types: [String: StoredElementType] = ["'<f4'": .float32, "'<f2'": .float16]
         guard let elementType = types[type] else {
             throw TensorError(.unsupported, "\(path) has elements of type \(type); '<f4' or '<f2' was expected")
         }

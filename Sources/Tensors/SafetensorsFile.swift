@@ -131,7 +131,7 @@ public final class SafetensorsFile: Sendable {
     /// Throws `unsupported` when its elements are not float32, float16 or bfloat16.
     public func tensor(_ name: String) throws(TensorError) -> StoredTensor? {
         guard let entry = entries[name] else { return nil }
-        let types: [String: ElementType] = ["F32": .float32, "F16": .float16, "BF16": .bfloat16]
+        let types: [String: StoredElementType] = ["F32": .float32, "F16": .float16, "BF16": .bfloat16]
         guard let type = types[entry.elementType] else {
             throw TensorError(
                 .unsupported,
@@ -146,13 +146,13 @@ public struct StoredTensor: Sendable {
     /// The tensor's name in its file.
     public let name: String
     /// How its elements are stored.
-    public let elementType: ElementType
+    public let elementType: StoredElementType
     /// Extents, outermost first.
     public let shape: [Int]
     private let file: MappedFile
     private let range: Range<Int>
 
-    package init(name: String, elementType: ElementType, shape: [Int], file: MappedFile, range: Range<Int>) {
+    package init(name: String, elementType: StoredElementType, shape: [Int], file: MappedFile, range: Range<Int>) {
         self.name = name
         self.elementType = elementType
         self.shape = shape

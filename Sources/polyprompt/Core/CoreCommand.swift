@@ -4,5 +4,5 @@ import ArgumentParser
 struct CoreCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "core", abstract: "Look at a core by itself: its numbers, its tokenizer.",
-        subcommands: [CoreProbeCommand.self])
+        subcommands: [CoreProbeCommand.self, CoreTokenizeCommand.self, CoreDetokenizeCommand.self])
 }

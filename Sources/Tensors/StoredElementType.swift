@@ -1,7 +1,7 @@
 import CKernels
 
 /// The element types of stored floating-point tensors.
-public enum ElementType: String, Sendable, CaseIterable {
+public enum StoredElementType: String, Sendable, CaseIterable {
     /// IEEE 754 binary32.
     case float32
     /// IEEE 754 binary16.

@@ -1,0 +1,22 @@
+import T5
+import Tokenization
+
+/// The tokenizer that belongs to a core.
+public enum CoreTokenizer {
+    /// Loads it.
+    ///
+    /// - Parameters:
+    ///   - core: A core directory, or `random:SHAPE`.
+    ///   - vocabularySize: The core's `vocab_size`.
+    /// - Returns: `nil` for a directory without a tokenizer, which works on ids only.
+    /// - Throws: `TokenizerError` when a file is there and cannot be used.
+    public static func load(_ core: String, vocabularySize: Int) throws(TokenizerError) -> (any Tokenizer)? {
+        if T5Core.randomShape(core) != nil { return HashingTokenizer(vocabularySize: vocabularySize) }
+        do {
+            return try TokenizerLoader.load(directory: core)
+        } catch {
+            guard error.code == .noTokenizer else { throw error }
+            return nil
+        }
+    }
+}

@@ -1,0 +1,144 @@
+import PromptStore
+import Synchronization
+import T5
+import Tasks
+import Tokenization
+
+/// Finds the tasks that requests name, made ready for one core.
+///
+/// Every request is looked up in the store, so that what another process publishes is served at once; only the
+/// readied form of a version, which never changes, is kept.
+final class TaskCatalog: Sendable {
+    /// What a request's task stands for.
+    struct Resolved: Sendable {
+        /// The name in the answer; `nil` for the bare core.
+        let name: String?
+        /// One task, or an ensemble's members.
+        let members: [(task: ServedTask, prompt: [Float])]
+        /// How members' answers become one; `nil` for a single task.
+        let combination: Combination?
+        /// The task whose labels and limits hold for all members.
+        let first: ServedTask
+    }
+
+    /// Readied versions kept; the older half goes when there are more.
+    private static let capacity = 20_000
+
+    private let store: PromptStore?
+    private let core: T5Core
+    private let tokenizer: (any Tokenizer)?
+    private let ready = Mutex(ReadyTasks())
+
+    private struct ReadyTasks {
+        var tasks: [TaskVersion: (task: ServedTask, lastUse: Int)] = [:]
+        var uses = 0
+    }
+
+    init(store: PromptStore?, core: T5Core, tokenizer: (any Tokenizer)?) {
+        self.store = store
+        self.core = core
+        self.tokenizer = tokenizer
+    }
+
+    /// The task of a reference, or the bare core for `nil`.
+    ///
+    /// - Throws: `ServingError` saying why it cannot be served.
+    func resolve(_ reference: String?) throws(ServingError) -> Resolved {
+        guard let reference else { return try bareCore() }
+        guard let store else {
+            throw ServingError(
+                .unknownTask, "there is no task \"\(reference.prefix(200))\": no prompt store was given")
+        }
+        do {
+            let resolution = try store.resolve(reference, core: core.fingerprint)
+            var members: [(task: ServedTask, prompt: [Float])] = []
+            for manifest in resolution.manifests {
+                members.append((try served(manifest), try store.prompt(for: manifest).values))
+            }
+            guard let first = members.first?.task else {
+                throw ServingError(.taskUnusable, "\"\(reference)\" has no members")
+            }
+            switch resolution {
+            case .task:
+                return Resolved(name: first.name, members: members, combination: nil, first: first)
+            case .ensemble(let ensemble):
+                try Self.checkMembers(ensemble, members.map(\.task))
+                return Resolved(
+                    name: ensemble.name, members: members, combination: ensemble.combine, first: first)
+            }
+        } catch let error as ServingError {
+            throw error
+        } catch let error as PromptStoreError {
+            throw ServingError(error)
+        } catch {
+            throw ServingError(.taskUnusable, "\(error)")
+        }
+    }
+
+    /// Refuses members whose answers cannot become one.
+    private static func checkMembers(_ ensemble: Ensemble, _ members: [ServedTask]) throws(ServingError) {
+        for member in members where member.definition.verbalizer != members[0].definition.verbalizer {
+            throw ServingError(
+                .taskUnusable, "the members of the ensemble \"\(ensemble.name)\" have different labels")
+        }
+        if ensemble.combine == .mean, members[0].labels == nil {
+            throw ServingError(
+                .taskUnusable,
+                "the ensemble \"\(ensemble.name)\" combines by mean, which needs labels; combine by majority")
+        }
+    }
+
+    private func bareCore() throws(ServingError) -> Resolved {
+        do {
+            let definition = try TaskDefinition(name: "core", template: Template("{input}"))
+            let task = try ServedTask(manifest: nil, definition: definition, tokenizer: tokenizer)
+            return Resolved(name: nil, members: [(task, [])], combination: nil, first: task)
+        } catch let error as ServingError {
+            throw error
+        } catch {
+            throw ServingError(.taskUnusable, "\(error)")
+        }
+    }
+
+    private func served(_ manifest: PromptManifest) throws(ServingError) -> ServedTask {
+        let known = ready.withLock { ready -> ServedTask? in
+            ready.uses += 1
+            guard let entry = ready.tasks[manifest.id] else { return nil }
+            ready.tasks[manifest.id] = (entry.task, ready.uses)
+            return entry.task
+        }
+        if let known { return known }
+        guard manifest.width == core.configuration.modelWidth else {
+            throw ServingError(
+                .wrongCore,
+                "the prompt of \(manifest.id) is \(manifest.width) wide, the core is "
+                    + "\(core.configuration.modelWidth)")
+        }
+        let definition: TaskDefinition
+        do { definition = try TaskDefinition(json: manifest.definition) } catch {
+            throw ServingError(
+                .taskUnusable, "the definition of \(manifest.id) cannot be used: \(error.message)")
+        }
+        let task = try ServedTask(manifest: manifest, definition: definition, tokenizer: tokenizer)
+        ready.withLock { ready in
+            ready.tasks[manifest.id] = (task, ready.uses)
+            guard ready.tasks.count > Self.capacity else { return }
+            let oldest = ready.tasks.sorted { $0.value.lastUse < $1.value.lastUse }.prefix(Self.capacity / 2)
+            for (id, _) in oldest { ready.tasks[id] = nil }
+        }
+        return task
+    }
+}
+
+extension ServingError {
+    /// A store's refusal as an answer to a request.
+    init(_ error: PromptStoreError) {
+        let code: Code =
+            switch error.code {
+            case .notFound, .invalidReference, .invalidName: .unknownTask
+            case .coreMismatch: .wrongCore
+            default: .taskUnusable
+            }
+        self.init(code, error.message)
+    }
+}

@@ -1,0 +1,63 @@
+import ArgumentParser
+import Foundation
+import JSON
+import Serving
+import Tokenization
+
+/// `polyprompt core tokenize`
+struct CoreTokenizeCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "tokenize", abstract: "Turn lines of text into arrays of ids.",
+        discussion: """
+            Reads text from standard input and writes one JSON array a line, each ending with the end-of-sequence \
+            id. Reads the core's tokenizer only.
+            """)
+
+    @Option(help: ArgumentHelp("The core directory.", valueName: "dir"))
+    var core: String
+
+    func run() throws {
+        let tokenizer = try TokenizerLoader.load(directory: core)
+        var reader = LineReader(maximumLength: Int.max - 1)
+        let writer = try LineWriter(path: "-")
+        while let line = try reader.next() {
+            guard case .bytes(let bytes) = line else { continue }
+            try writer.write(JSONValue(tokenizer.encode(bytes: bytes).map(Int.init)))
+            if !reader.isReady() { try writer.flush() }
+        }
+        try writer.commit()
+    }
+}
+
+/// `polyprompt core detokenize`
+struct CoreDetokenizeCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "detokenize", abstract: "Turn arrays of ids into lines of text.",
+        discussion: """
+            Reads one JSON array of ids a line from standard input. Control ids and unknown ones are skipped; \
+            spaces are not cleaned up.
+            """)
+
+    @Option(help: ArgumentHelp("The core directory.", valueName: "dir"))
+    var core: String
+
+    func run() throws {
+        let tokenizer = try TokenizerLoader.load(directory: core)
+        var reader = LineReader()
+        var number = 0
+        while let line = try reader.next() {
+            number += 1
+            guard case .bytes(let bytes) = line else {
+                throw CommandError(
+                    "standard input, line \(number): longer than \(LineReader.maximumLineLength) bytes")
+            }
+            do {
+                let ids = try JSONValue.parse(bytes).array?.map { $0.int.flatMap(Int32.init(exactly:)) }
+                guard let ids, !ids.contains(nil) else { throw CommandError("an array of ids was expected") }
+                print(tokenizer.decode(ids.compactMap { $0 }))
+            } catch {
+                throw CommandError("standard input, line \(number): \(error)")
+            }
+        }
+    }
+}
