@@ -76,7 +76,8 @@ let package = Package(
             name: "TensorsTests", dependencies: ["Tensors", "JSON", "CKernels"],
             swiftSettings: settings),
         .testTarget(
-            name: "T5Tests", dependencies: ["T5", "JSON", "Tensors"], exclude: ["Golden"], swiftSettings: settings),
+            name: "T5Tests", dependencies: ["T5", "JSON", "Tensors"], exclude: ["Golden"],
+            swiftSettings: settings),
         .testTarget(
             name: "TokenizationTests", dependencies: ["Tokenization", "JSON"],
             swiftSettings: settings),
@@ -89,7 +90,7 @@ let package = Package(
             name: "ServingTests",
             dependencies: ["Serving", "PromptStore", "T5", "Tasks", "Tokenization", "Tensors", "JSON"],
             swiftSettings: settings),
-        .testTarget(name: "PolypromptTests", dependencies: ["JSON"], swiftSettings: settings),
+        .testTarget(name: "PolypromptTests", dependencies: ["JSON", "polyprompt"], swiftSettings: settings),
     ],
     cLanguageStandard: .gnu17,
     cxxLanguageStandard: .cxx17

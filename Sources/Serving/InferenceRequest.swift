@@ -6,6 +6,8 @@ public struct InferenceRequest: Sendable {
     public enum Input: Sendable {
         /// Text for a template with one field, or an object with the template's fields.
         case text(JSONValue)
+        /// Text that the template has been applied to already, as labelled examples hold it.
+        case rendered(String)
         /// Token ids, used as they are.
         case ids([Int32])
     }
@@ -45,7 +47,9 @@ public struct InferenceRequest: Sendable {
 
     /// Reads a line. The request's id is returned even when the rest cannot be used, so that the error can be
     /// matched with it.
-    public static func parse(_ line: [UInt8]) -> (id: JSONValue?, result: Result<InferenceRequest, ServingError>) {
+    public static func parse(_ line: [UInt8]) -> (
+        id: JSONValue?, result: Result<InferenceRequest, ServingError>
+    ) {
         let object: JSONObject
         do {
             guard let value = try JSONValue.parse(line).object else {
@@ -63,7 +67,8 @@ public struct InferenceRequest: Sendable {
             return (
                 nil,
                 .failure(
-                    ServingError(.invalidRequest, "id is \(article(other)); a string or a number was expected"))
+                    ServingError(
+                        .invalidRequest, "id is \(article(other)); a string or a number was expected"))
             )
         }
         return (id, Result { () throws(ServingError) in try InferenceRequest(object, id: id) })
@@ -79,32 +84,39 @@ public struct InferenceRequest: Sendable {
         case .string(let name)?: task = name
         case .null?: task = nil
         case nil:
-            throw ServingError(.invalidRequest, "task is missing; give a task's name, or null for the bare core")
+            throw ServingError(
+                .invalidRequest, "task is missing; give a task's name, or null for the bare core")
         case let other?:
             throw ServingError(
-                .invalidRequest, "task is \(Self.article(other)); a string was expected, or null for the bare core")
+                .invalidRequest,
+                "task is \(Self.article(other)); a string was expected, or null for the bare core")
         }
         input = try Self.input(object)
         if let limit = object["max_tokens"], !limit.isNull {
             guard let limit = limit.int, limit >= 1 else {
                 throw ServingError(
-                    .invalidRequest, "max_tokens is \(limit.line.prefix(40)); a whole number from 1 was expected")
+                    .invalidRequest,
+                    "max_tokens is \(limit.line.prefix(40)); a whole number from 1 was expected")
             }
             maximumNewTokens = limit
         }
         decoding = JSONObject(
-            object.filter { Self.decodingKeys.contains($0.key) && !$0.value.isNull }.map { ($0.key, $0.value) })
+            object.filter { Self.decodingKeys.contains($0.key) && !$0.value.isNull }.map {
+                ($0.key, $0.value)
+            })
         if let value = object["labels"], !value.isNull {
             guard let elements = value.array, (1...Self.maximumLabels).contains(elements.count) else {
                 throw ServingError(
                     .invalidRequest,
-                    "labels is \(Self.article(value)); an array of 1 to \(Self.maximumLabels) strings was expected")
+                    "labels is \(Self.article(value)); an array of 1 to \(Self.maximumLabels) strings was expected"
+                )
             }
             var labels: [String] = []
             for (index, element) in elements.enumerated() {
                 guard let label = element.string else {
                     throw ServingError(
-                        .invalidRequest, "labels[\(index)] is \(Self.article(element)); a string was expected")
+                        .invalidRequest, "labels[\(index)] is \(Self.article(element)); a string was expected"
+                    )
                 }
                 labels.append(label)
             }
@@ -144,7 +156,8 @@ public struct InferenceRequest: Sendable {
             }
             return .ids(values)
         case (_?, _?):
-            throw ServingError(.invalidRequest, "input and input_ids are both given; one of them was expected")
+            throw ServingError(
+                .invalidRequest, "input and input_ids are both given; one of them was expected")
         case (nil, nil):
             throw ServingError(.invalidRequest, "input is missing; give input or input_ids")
         }

@@ -67,7 +67,8 @@ public struct InferenceResponse: Sendable {
             object["output_ids"] = JSONValue(answer.outputIDs.map(Int.init))
             if let label = answer.label { object["label"] = .string(label) }
             if let scores = answer.scores {
-                object["scores"] = .object(JSONObject(scores.map { ($0.label, JSONValue($0.probability)) }))
+                object["scores"] = .object(
+                    JSONObject(scores.map { ($0.label, JSONValue(Float($0.probability))) }))
             }
             object["finish_reason"] = .string(answer.finishReason.rawValue)
             var usage: JSONObject = JSONObject([

@@ -27,7 +27,8 @@ struct RequestPreparer: Sendable {
     func prepare(_ line: LineReader.Line) -> Outcome {
         guard case .bytes(let bytes) = line else {
             let error = ServingError(
-                .lineTooLong, "the line is longer than \(LineReader.maximumLineLength) bytes; split the request")
+                .lineTooLong,
+                "the line is longer than \(LineReader.maximumLineLength) bytes; split the request")
             return .failed(InferenceResponse(id: nil, result: .failure(error)))
         }
         let (id, parsed) = InferenceRequest.parse(bytes)
@@ -58,7 +59,8 @@ struct RequestPreparer: Sendable {
         let limit = request.maximumNewTokens ?? definition.maxNewTokens
         guard TaskDefinition.newTokenLimits.contains(limit) else {
             throw ServingError(
-                .invalidRequest, "max_tokens is \(limit); at most \(TaskDefinition.newTokenLimits.upperBound) "
+                .invalidRequest,
+                "max_tokens is \(limit); at most \(TaskDefinition.newTokenLimits.upperBound) "
                     + "was expected")
         }
         let labels = try labels(request, resolved.first)
@@ -84,7 +86,8 @@ struct RequestPreparer: Sendable {
         guard let names = request.labels else { return task.labels }
         guard let tokenizer else { throw ServedTask.noTokenizer("labels") }
         do {
-            let verbalizer = try task.definition.verbalizer?.restricted(to: names)
+            let verbalizer =
+                try task.definition.verbalizer?.restricted(to: names)
                 ?? Verbalizer(names.map { Verbalizer.Label(name: $0, text: $0) })
             return try ServedTask.LabelSet(
                 names: verbalizer.names, texts: verbalizer.texts, tokenizer: tokenizer)
@@ -111,26 +114,39 @@ struct RequestPreparer: Sendable {
             for (index, id) in ids.enumerated() where id < 0 || id >= configuration.vocabularySize {
                 throw ServingError(
                     .idOutOfRange,
-                    "input_ids[\(index)] is \(id); this core has ids 0 to \(configuration.vocabularySize - 1)")
+                    "input_ids[\(index)] is \(id); this core has ids 0 to \(configuration.vocabularySize - 1)"
+                )
             }
             return (ids, false)
         case .text(let value):
-            guard let tokenizer else { throw ServedTask.noTokenizer("text") }
-            let text: String
-            do { text = try definition.template.render(value) } catch {
+            do { return try encode(definition.template.render(value), definition) } catch let error
+                as TaskError
+            {
                 throw ServingError(.invalidRequest, error.message)
+            } catch let error as ServingError {
+                throw error
+            } catch {
+                throw ServingError(.invalidRequest, "\(error)")
             }
-            var ids = tokenizer.encode(text)
-            for id in ids where id >= configuration.vocabularySize {
-                throw ServingError(
-                    .idOutOfRange,
-                    "the tokenizer gave id \(id), this core has ids 0 to \(configuration.vocabularySize - 1); "
-                        + "tokenizer and checkpoint do not belong together")
-            }
-            guard ids.count > limit else { return (ids, false) }
-            ids.removeLast(ids.count - limit)
-            ids[limit - 1] = tokenizer.endOfSequence
-            return (ids, true)
+        case .rendered(let text): return try encode(text, definition)
         }
+    }
+
+    private func encode(
+        _ text: String, _ definition: TaskDefinition
+    ) throws(ServingError) -> (ids: [Int32], isTruncated: Bool) {
+        guard let tokenizer else { throw ServedTask.noTokenizer("text") }
+        var ids = tokenizer.encode(text)
+        for id in ids where id >= configuration.vocabularySize {
+            throw ServingError(
+                .idOutOfRange,
+                "the tokenizer gave id \(id), this core has ids 0 to \(configuration.vocabularySize - 1); "
+                    + "tokenizer and checkpoint do not belong together")
+        }
+        let limit = definition.maxInputTokens
+        guard ids.count > limit else { return (ids, false) }
+        ids.removeLast(ids.count - limit)
+        ids[limit - 1] = tokenizer.endOfSequence
+        return (ids, true)
     }
 }

@@ -75,7 +75,8 @@ public struct TaskFolder: Sendable {
         }
     }
 
-    private static func readSafetensors(_ path: String) throws -> (SoftPrompt, ElementType, [String: String]) {
+    private static func readSafetensors(_ path: String) throws -> (SoftPrompt, ElementType, [String: String])
+    {
         let file = try SafetensorsFile(path: path)
         let only = file.entries.count == 1 ? file.entries.keys.first : nil
         guard let name = file.entries[tensorName] != nil ? tensorName : only,
@@ -83,7 +84,8 @@ public struct TaskFolder: Sendable {
         else {
             throw ServingError(
                 .taskUnusable,
-                "\(path) holds \(file.entries.count) tensors and none is called \(tensorName) [rows, d_model]")
+                "\(path) holds \(file.entries.count) tensors and none is called \(tensorName) [rows, d_model]"
+            )
         }
         guard tensor.shape.count == 2 else {
             throw ServingError(

@@ -12,7 +12,8 @@ struct TemporaryFile {
         path = "\(destination).\(getpid()).partial"
         descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
         guard descriptor >= 0 else {
-            throw ServingError(.unreadable, "cannot write \(destination): \(String(cString: strerror(errno)))")
+            throw ServingError(
+                .unreadable, "cannot write \(destination): \(String(cString: strerror(errno)))")
         }
         Interruption.remember(path)
     }
@@ -39,7 +40,8 @@ private enum Interruption {
         for number in [SIGINT, SIGTERM, SIGHUP] {
             // Only async-signal-safe calls: unlink and _exit.
             signal(number) { number in
-                if let path = UnsafePointer<CChar>(bitPattern: Interruption.pending.load(ordering: .relaxed)) {
+                if let path = UnsafePointer<CChar>(bitPattern: Interruption.pending.load(ordering: .relaxed))
+                {
                     unlink(path)
                 }
                 _exit(128 + number)

@@ -20,6 +20,9 @@ public struct Generation: Sendable, Equatable {
     public var ids: [Int32] = []
     /// Whether the end-of-sequence id was produced within the limit.
     public var isFinished = false
+
+    /// Nothing generated yet.
+    public init() {}
 }
 
 extension T5Session {

@@ -49,7 +49,8 @@ extension T5Session {
         }
         // The full-vocabulary rows of all requests share the LM head's GEMM.
         var vocabularyRows: [(request: Int, node: Int)] = []
-        for (request, plan) in plans.enumerated() where requests[request].options.normalization == .vocabulary {
+        for (request, plan) in plans.enumerated() where requests[request].options.normalization == .vocabulary
+        {
             vocabularyRows += plan.rowOfNode.keys.sorted().map { (request, $0) }
         }
         let rows = vocabularyRows.map { plans[$0.request].rowOfNode[$0.node] ?? 0 }

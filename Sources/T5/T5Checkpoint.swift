@@ -51,7 +51,8 @@ struct T5Checkpoint {
         var files: [String: SafetensorsFile] = [:]
         var fileOfTensor: [String: SafetensorsFile] = [:]
         for (name, value) in map {
-            guard let shard = value.string, !shard.isEmpty, !shard.contains("/"), shard != "..", shard != "." else {
+            guard let shard = value.string, !shard.isEmpty, !shard.contains("/"), shard != "..", shard != "."
+            else {
                 throw T5Error(.weights, "\(index): the file of \(name) is not a plain file name")
             }
             let file: SafetensorsFile

@@ -101,8 +101,10 @@ public struct T5Configuration: Sendable, Equatable {
         decoderLayers = try reader.extent("num_decoder_layers") ?? encoderLayers
         heads = try reader.extent("num_heads") ?? heads
         relativeBuckets = try reader.extent("relative_attention_num_buckets") ?? relativeBuckets
-        relativeMaximumDistance = try reader.extent("relative_attention_max_distance") ?? relativeMaximumDistance
-        guard relativeBuckets >= 4, relativeBuckets % 2 == 0, relativeMaximumDistance > relativeBuckets / 2 else {
+        relativeMaximumDistance =
+            try reader.extent("relative_attention_max_distance") ?? relativeMaximumDistance
+        guard relativeBuckets >= 4, relativeBuckets % 2 == 0, relativeMaximumDistance > relativeBuckets / 2
+        else {
             throw reader.failure(
                 "relative_attention_num_buckets",
                 "an even number of at least 4, with relative_attention_max_distance above its half",
@@ -126,7 +128,8 @@ public struct T5Configuration: Sendable, Equatable {
         decoderStartID = try reader.id("decoder_start_token_id", below: vocabularySize) ?? pad
         endOfSequenceID = try reader.id("eos_token_id", below: vocabularySize) ?? endOfSequenceID
         guard heads.multipliedReportingOverflow(by: headWidth).partialValue <= Self.maximumExtent else {
-            throw reader.failure("num_heads", "num_heads × d_kv of at most \(Self.maximumExtent)", found: "more")
+            throw reader.failure(
+                "num_heads", "num_heads × d_kv of at most \(Self.maximumExtent)", found: "more")
         }
     }
 

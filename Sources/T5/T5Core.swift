@@ -41,13 +41,15 @@ public final class T5Core: Sendable {
                 configuration: configuration, facts: "\(source)\n", pool: pool)
         } else {
             var isDirectory: ObjCBool = false
-            guard FileManager.default.fileExists(atPath: source, isDirectory: &isDirectory), isDirectory.boolValue
+            guard FileManager.default.fileExists(atPath: source, isDirectory: &isDirectory),
+                isDirectory.boolValue
             else { throw T5Error(.unreadable, "there is no core directory \(source)") }
             configuration = try T5Configuration(path: source + "/config.json")
             var tensors = try T5CheckpointSource(directory: source, configuration: configuration)
             weights = try T5Weights(configuration, from: &tensors)
             fingerprint = tensors.fingerprint.digest(
-                configuration: configuration, facts: "head_scale \(weights.headScale.bitPattern)\n", pool: pool)
+                configuration: configuration, facts: "head_scale \(weights.headScale.bitPattern)\n",
+                pool: pool)
         }
     }
 

@@ -78,7 +78,8 @@ extension T5Session {
                     let parent = parents[index]
                     var path = parent < 0 ? (0..<Int32(base)).map { $0 } : rows[first + parent].path ?? []
                     path.append(Int32(slot))
-                    rows.append(DecoderRow(sequence: sequence, slot: slot, position: path.count - 1, path: path))
+                    rows.append(
+                        DecoderRow(sequence: sequence, slot: slot, position: path.count - 1, path: path))
                 } else {
                     rows.append(DecoderRow(sequence: sequence, slot: slot, position: slot, path: nil))
                 }
@@ -142,7 +143,8 @@ extension T5Session {
         let context = attend(rows, longest: longest, queryStride: inner, q) { row, _ in
             let start = row.sequence.encoderRows.lowerBound * 2 * inner
             return AttentionTarget(
-                keysValues: UnsafePointer(row.sequence.encoded.crossKeysValues[index].pointer + start), path: nil,
+                keysValues: UnsafePointer(row.sequence.encoded.crossKeysValues[index].pointer + start),
+                path: nil,
                 length: row.sequence.encoderRows.count, bias: nil)
         }
         linear(context, rows.count, layer.crossAttention.o, into: x, accumulate: true)

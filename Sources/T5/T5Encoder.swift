@@ -11,7 +11,8 @@ extension T5Session {
         var lengths = [0]
         for input in inputs {
             guard input.rows.count % d == 0 else {
-                throw T5Error(.input, "\(input.rows.count) prompt values are not rows of the core's width \(d)")
+                throw T5Error(
+                    .input, "\(input.rows.count) prompt values are not rows of the core's width \(d)")
             }
             guard !input.rows.isEmpty || !input.ids.isEmpty else {
                 throw T5Error(.input, "a sequence must have at least one row")
@@ -41,7 +42,8 @@ extension T5Session {
         let crossKeysValues = weights.decoder.map { layer in
             let keysValues = FloatBuffer(count: total * 2 * inner)
             linear(x.pointer, total, layer.crossAttention.k, into: keysValues.pointer, stride: 2 * inner)
-            linear(x.pointer, total, layer.crossAttention.v, into: keysValues.pointer + inner, stride: 2 * inner)
+            linear(
+                x.pointer, total, layer.crossAttention.v, into: keysValues.pointer + inner, stride: 2 * inner)
             return keysValues
         }
         return EncodedBatch(
@@ -49,8 +51,9 @@ extension T5Session {
     }
 
     /// `x += SelfAttention(RMSNorm(x))` within each sequence.
-    private func selfAttention(_ x: UnsafeMutablePointer<Float>, _ lengths: [Int], _ layer: T5Weights.EncoderLayer)
-    {
+    private func selfAttention(
+        _ x: UnsafeMutablePointer<Float>, _ lengths: [Int], _ layer: T5Weights.EncoderLayer
+    ) {
         let total = lengths.last ?? 0
         let inner = configuration.innerWidth
         let heads = configuration.heads
@@ -84,7 +87,8 @@ extension T5Session {
                 let q = qkv + start * 3 * inner + head * headWidth
                 Float32Attention.attend(
                     q: q, k: q + inner, v: q + 2 * inner, stride: 3 * inner, first: first,
-                    rows: min(Float32Attention.blockRows, length - first), length: length, headWidth: headWidth,
+                    rows: min(Float32Attention.blockRows, length - first), length: length,
+                    headWidth: headWidth,
                     bias: bias.center(head: head), scores: scratch[part],
                     out: context + start * inner + head * headWidth, outStride: inner)
             }

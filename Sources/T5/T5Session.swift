@@ -40,7 +40,8 @@ public final class T5Session {
     func check(_ ids: [Int32]) throws(T5Error) {
         for id in ids where id < 0 || id >= configuration.vocabularySize {
             throw T5Error(
-                .input, "id \(id) is out of range; this core has ids 0 to \(configuration.vocabularySize - 1)")
+                .input, "id \(id) is out of range; this core has ids 0 to \(configuration.vocabularySize - 1)"
+            )
         }
     }
 

@@ -70,7 +70,8 @@ extension T5Weights {
                 v: try source.tensor("\(prefix).v.weight", [inner, d]),
                 o: try source.tensor("\(prefix).o.weight", [d, inner]))
         }
-        func feedForward(_ prefix: String, _ source: inout some T5TensorSource) throws(T5Error) -> FeedForward {
+        func feedForward(_ prefix: String, _ source: inout some T5TensorSource) throws(T5Error) -> FeedForward
+        {
             let gated = c.feedForward == .gatedGELU
             let prefix = "\(prefix).DenseReluDense"
             return FeedForward(
@@ -124,11 +125,13 @@ struct T5CheckpointSource: T5TensorSource {
     }
 
     /// A checkpoint with more layers than the configuration states would load and give wrong answers.
-    private static func refuseSurplusLayers(_ checkpoint: T5Checkpoint, _ c: T5Configuration) throws(T5Error) {
+    private static func refuseSurplusLayers(_ checkpoint: T5Checkpoint, _ c: T5Configuration) throws(T5Error)
+    {
         for name in checkpoint.names {
             let parts = name.split(separator: ".", maxSplits: 3)
             guard parts.count > 2, parts[1] == "block", let index = Int(parts[2]) else { continue }
-            let layers = parts[0] == "encoder" ? c.encoderLayers : parts[0] == "decoder" ? c.decoderLayers : Int.max
+            let layers =
+                parts[0] == "encoder" ? c.encoderLayers : parts[0] == "decoder" ? c.decoderLayers : Int.max
             if index >= layers {
                 throw T5Error(
                     .weights,
@@ -148,7 +151,8 @@ struct T5CheckpointSource: T5TensorSource {
         guard let tensor = try checkpoint.find(names, shape: shape) else {
             throw T5Error(
                 .weights,
-                "\(checkpoint.directory) lacks the tensor shared.weight \(shape), which its config.json calls for")
+                "\(checkpoint.directory) lacks the tensor shared.weight \(shape), which its config.json calls for"
+            )
         }
         return use(tensor)
     }

@@ -4,7 +4,9 @@ public enum NumpyFile {
     /// Reads a matrix of little-endian float32 or float16 in row-major order.
     ///
     /// - Returns: The extents and the elements widened to float32.
-    public static func readMatrix(path: String) throws(TensorError) -> (rows: Int, columns: Int, values: [Float]) {
+    public static func readMatrix(path: String) throws(TensorError) -> (
+        rows: Int, columns: Int, values: [Float]
+    ) {
         let file = try MappedFile(path: path)
         let bytes = file.bytes
         func malformed(_ what: String) -> TensorError {
@@ -17,7 +19,8 @@ public enum NumpyFile {
         guard (1...3).contains(bytes[6]), bytes.count >= (wide ? 12 : 10) else {
             throw malformed("its format version \(bytes[6]) is unknown")
         }
-        let length = wide
+        let length =
+            wide
             ? Int(UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: 8, as: UInt32.self)))
             : Int(UInt16(littleEndian: bytes.loadUnaligned(fromByteOffset: 8, as: UInt16.self)))
         let start = wide ? 12 : 10
@@ -30,7 +33,8 @@ public enum NumpyFile {
         else { throw malformed("its header lacks descr, fortran_order or shape") }
         let types: [String: StoredElementType] = ["'<f4'": .float32, "'<f2'": .float16]
         guard let elementType = types[type] else {
-            throw TensorError(.unsupported, "\(path) has elements of type \(type); '<f4' or '<f2' was expected")
+            throw TensorError(
+                .unsupported, "\(path) has elements of type \(type); '<f4' or '<f2' was expected")
         }
         guard order == "False" else {
             throw TensorError(.unsupported, "\(path) is in column-major order; save it with order='C'")
@@ -38,13 +42,15 @@ public enum NumpyFile {
         let extents = shape.dropFirst().dropLast().split(separator: ",").map { part in
             Int(String(part.filter { $0 != " " }))
         }
-        guard extents.count == 2, let rows = extents[0], let columns = extents[1], rows >= 0, columns >= 0 else {
+        guard extents.count == 2, let rows = extents[0], let columns = extents[1], rows >= 0, columns >= 0
+        else {
             throw TensorError(.shape, "\(path) has shape \(shape); a matrix [rows, width] was expected")
         }
         let (count, overflow) = rows.multipliedReportingOverflow(by: columns)
         let available = (bytes.count - start - length) / elementType.size
         guard !overflow, count == available, (bytes.count - start - length) % elementType.size == 0 else {
-            throw malformed("shape \(shape) does not agree with the \(bytes.count - start - length) bytes of data")
+            throw malformed(
+                "shape \(shape) does not agree with the \(bytes.count - start - length) bytes of data")
         }
         let tensor = StoredTensor(
             name: "", elementType: elementType, shape: [rows, columns], file: file,

@@ -38,7 +38,8 @@ public final class SafetensorsFile: Sendable {
         guard bytes.count >= 8 else { throw malformed("it has \(bytes.count) bytes, at least 8 are needed") }
         let length = UInt64(littleEndian: bytes.loadUnaligned(as: UInt64.self))
         guard length <= Self.maximumHeaderSize, Int(length) <= bytes.count - 8 else {
-            throw malformed("its header claims \(length) bytes, the file has \(bytes.count - 8) after the length")
+            throw malformed(
+                "its header claims \(length) bytes, the file has \(bytes.count - 8) after the length")
         }
         let dataStart = 8 + Int(length)
         let header: JSONObject
@@ -62,7 +63,9 @@ public final class SafetensorsFile: Sendable {
             if name == "__metadata__" {
                 guard let members = value.object else { throw malformed("__metadata__ is not an object") }
                 for (key, value) in members {
-                    guard let text = value.string else { throw malformed("__metadata__.\(key) is not a string") }
+                    guard let text = value.string else {
+                        throw malformed("__metadata__.\(key) is not a string")
+                    }
                     metadata[key] = text
                 }
                 continue
@@ -74,10 +77,15 @@ public final class SafetensorsFile: Sendable {
             }
         }
         var end = dataStart
-        for (name, entry) in entries.sorted(by: { ($0.value.range.lowerBound, $0.value.range.upperBound) < ($1.value.range.lowerBound, $1.value.range.upperBound) }) {
+        for (name, entry) in entries.sorted(by: {
+            ($0.value.range.lowerBound, $0.value.range.upperBound) < (
+                $1.value.range.lowerBound, $1.value.range.upperBound
+            )
+        }) {
             guard entry.range.lowerBound >= end else { throw malformed("tensor \(name) overlaps another") }
             guard entry.range.lowerBound == end else {
-                throw malformed("there is a gap of \(entry.range.lowerBound - end) bytes before tensor \(name)")
+                throw malformed(
+                    "there is a gap of \(entry.range.lowerBound - end) bytes before tensor \(name)")
             }
             end = entry.range.upperBound
         }
@@ -121,7 +129,8 @@ public final class SafetensorsFile: Sendable {
 
     /// Bits an element of each dtype of the format takes.
     private static let bitWidths: [String: Int] = [
-        "BOOL": 8, "U8": 8, "I8": 8, "F8_E5M2": 8, "F8_E4M3": 8, "F8_E8M0": 8, "I16": 16, "U16": 16, "F16": 16,
+        "BOOL": 8, "U8": 8, "I8": 8, "F8_E5M2": 8, "F8_E4M3": 8, "F8_E8M0": 8, "I16": 16, "U16": 16,
+        "F16": 16,
         "BF16": 16, "I32": 32, "U32": 32, "F32": 32, "I64": 64, "U64": 64, "F64": 64, "C64": 64, "F4": 4,
         "F6_E2M3": 6, "F6_E3M2": 6,
     ]
@@ -152,7 +161,9 @@ public struct StoredTensor: Sendable {
     private let file: MappedFile
     private let range: Range<Int>
 
-    package init(name: String, elementType: StoredElementType, shape: [Int], file: MappedFile, range: Range<Int>) {
+    package init(
+        name: String, elementType: StoredElementType, shape: [Int], file: MappedFile, range: Range<Int>
+    ) {
         self.name = name
         self.elementType = elementType
         self.shape = shape
@@ -177,7 +188,8 @@ public struct StoredTensor: Sendable {
     package func floats() -> FloatTensor {
         withBytes { bytes in
             if elementType == .float32, let start = bytes.baseAddress, Int(bitPattern: start) % 4 == 0 {
-                return FloatTensor(shape: shape, pointer: start.assumingMemoryBound(to: Float.self), owner: file)
+                return FloatTensor(
+                    shape: shape, pointer: start.assumingMemoryBound(to: Float.self), owner: file)
             }
             let buffer = FloatBuffer(count: count)
             elementType.widen(bytes, into: buffer.pointer)

@@ -12,5 +12,7 @@ struct Polyprompt: ParsableCommand {
               polyprompt prompts register --core DIR --store PATH FOLDER…   put tasks into a store
               polyprompt run --core DIR --store PATH --input FILE           answer a file of requests
             """,
-        subcommands: [RunCommand.self, PromptsCommand.self, CoreCommand.self])
+        subcommands: [
+            RunCommand.self, PromptsCommand.self, CoreCommand.self, DemoCommand.self,
+        ])
 }

@@ -29,7 +29,8 @@ struct RunCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "File of responses, or - for standard output. A file appears when it is complete.", valueName: "file"))
+            "File of responses, or - for standard output. A file appears when it is complete.",
+            valueName: "file"))
     var output = "-"
 
     @Option(
@@ -51,12 +52,14 @@ struct RunCommand: ParsableCommand {
         var reader = try LineReader(path: input)
         let writer = try LineWriter(path: output)
         let core = try T5Core(compute.core, precision: compute.precision, pool: pool)
-        let tokenizer = try CoreTokenizer.load(compute.core, vocabularySize: core.configuration.vocabularySize)
+        let tokenizer = try CoreTokenizer.load(
+            compute.core, vocabularySize: core.configuration.vocabularySize)
         if tokenizer == nil { logger.notice("the core has no tokenizer: requests must give input_ids") }
         let store = try self.store.map { try PromptStore(path: $0, mode: .readOnly) }
         let engine = InferenceEngine(
             core: core, tokenizer: tokenizer, store: store, pool: pool, batchRows: batchRows)
-        logger.info("core \(core.fingerprint.prefix(12)), \(core.precision.rawValue), \(pool.threadCount) threads")
+        logger.info(
+            "core \(core.fingerprint.prefix(12)), \(core.precision.rawValue), \(pool.threadCount) threads")
 
         var progress = ProgressLine()
         let summary = try BatchInference(engine: engine).run(&reader, writer) { summary in

@@ -13,10 +13,12 @@ struct GoldenCase {
         let labelLogLikelihood: [Double]
     }
 
-    static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("Golden")
+    static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent(
+        "Golden")
 
     static let names = [
-        "v1_0-relu-tied", "v1_1-gated-untied", "sharded-bfloat16", "float16-padded-head", "transformers5-untied",
+        "v1_0-relu-tied", "v1_1-gated-untied", "sharded-bfloat16", "float16-padded-head",
+        "transformers5-untied",
         "transformers5-tied", "duplicate-embeddings", "byt5-like", "mt5-like",
     ]
 
@@ -31,7 +33,9 @@ struct GoldenCase {
         let json = try JSONValue.parse(Data(contentsOf: URL(fileURLWithPath: directory + "/golden.json")))
         sequences = try (json.object?["sequences"]?.array ?? []).map { value in
             guard let object = value.object else { throw GoldenError(name) }
-            func ids(_ value: JSONValue?) -> [Int32] { (value?.array ?? []).compactMap { $0.int.map(Int32.init) } }
+            func ids(_ value: JSONValue?) -> [Int32] {
+                (value?.array ?? []).compactMap { $0.int.map(Int32.init) }
+            }
             let prompt = try object["prompt"]?.string.flatMap { try tensors.tensor($0)?.values() } ?? []
             return Sequence(
                 name: object["name"]?.string ?? "",

@@ -15,9 +15,13 @@ struct LabelScoringTests {
         encoded = try session.encode([golden.sequences[3].input])
     }
 
-    private func score(_ labels: [[Int32]], _ normalization: LabelNormalization, prefix: [Int32] = []) throws -> [Double] {
+    private func score(_ labels: [[Int32]], _ normalization: LabelNormalization, prefix: [Int32] = []) throws
+        -> [Double]
+    {
         try session.scoreLabels(
-            encoded, [(0, LabelScoringOptions(trie: LabelTrie(labels), normalization: normalization, prefix: prefix))])[0]
+            encoded,
+            [(0, LabelScoringOptions(trie: LabelTrie(labels), normalization: normalization, prefix: prefix))])[
+                0]
     }
 
     @Test("over the labels their probabilities sum to 1, whatever prefixes they share")

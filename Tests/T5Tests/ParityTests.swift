@@ -10,7 +10,9 @@ struct ParityTests {
     /// form would show as 2e-4.
     static let tolerance: Float = 5e-5
 
-    @Test("encoder rows, logits, greedy ids and label likelihoods of one ragged batch", arguments: GoldenCase.names)
+    @Test(
+        "encoder rows, logits, greedy ids and label likelihoods of one ragged batch",
+        arguments: GoldenCase.names)
     func parity(name: String) throws {
         let golden = try GoldenCase(name)
         #expect(golden.sequences.count >= 7)
@@ -53,7 +55,9 @@ struct ParityTests {
         }
     }
 
-    @Test("a sequence alone and among others, in any order, gives the same numbers", arguments: GoldenCase.names)
+    @Test(
+        "a sequence alone and among others, in any order, gives the same numbers", arguments: GoldenCase.names
+    )
     func mixing(name: String) throws {
         let golden = try GoldenCase(name)
         let pool = WorkerPool(threadCount: 2)

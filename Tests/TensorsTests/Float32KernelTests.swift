@@ -16,7 +16,9 @@ struct Float32KernelTests {
 
     @Test(
         "matrix products",
-        arguments: [(1, 1, 1), (1, 65, 33), (3, 7, 16), (16, 130, 100), (17, 5, 31), (97, 64, 48), (200, 70, 15)])
+        arguments: [
+            (1, 1, 1), (1, 65, 33), (3, 7, 16), (16, 130, 100), (17, 5, 31), (97, 64, 48), (200, 70, 15),
+        ])
     func products(M: Int, N: Int, K: Int) {
         let a = random(M * K, 1)
         let b = random(N * K, 2)
@@ -81,7 +83,8 @@ struct Float32KernelTests {
         pp_f32_gated_gelu(&gate, width, gain, width, 1, width)
         for index in 0..<width {
             let value = Double(x[index])
-            let gelu = 0.5 * value * (1 + tanh(0.7978845608028654 * (value + 0.044715 * value * value * value)))
+            let gelu =
+                0.5 * value * (1 + tanh(0.7978845608028654 * (value + 0.044715 * value * value * value)))
             #expect(abs(Double(gate[index]) - gelu * Double(gain[index])) < 1e-5)
         }
         #expect(pp_f32_argmax(x, width) == x.firstIndex(of: x.max() ?? 0))

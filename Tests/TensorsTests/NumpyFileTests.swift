@@ -17,7 +17,8 @@ struct NumpyFileTests {
         return path
     }
 
-    @Test("matrices of float32 and float16 are read, in header versions 1 and 2", arguments: [1, 2] as [UInt8])
+    @Test(
+        "matrices of float32 and float16 are read, in header versions 1 and 2", arguments: [1, 2] as [UInt8])
     func matrices(version: UInt8) throws {
         let path = try write(
             "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 1), }\n",
@@ -38,7 +39,10 @@ struct NumpyFileTests {
             ("{'descr': '<f4', 'fortran_order': True, 'shape': (1, 1), }", "column-major"),
             ("{'descr': '<f4', 'fortran_order': False, 'shape': (4,), }", "matrix"),
             ("{'descr': '<f4', 'fortran_order': False, 'shape': (2, 2), }", "does not agree"),
-            ("{'descr': '<f4', 'fortran_order': False, 'shape': (9223372036854775807, 9), }", "does not agree"),
+            (
+                "{'descr': '<f4', 'fortran_order': False, 'shape': (9223372036854775807, 9), }",
+                "does not agree"
+            ),
             ("{'descr': '<f4', 'fortran_order': False, 'shape': (-1, -1), }", "matrix"),
             ("{'descr': '<f4'}", "lacks"), ("", "lacks"),
         ])
@@ -56,7 +60,8 @@ struct NumpyFileTests {
 
     @Test("no truncation of a valid file crashes the reader")
     func truncations() throws {
-        let path = try write("{'descr': '<f4', 'fortran_order': False, 'shape': (1, 1), }", data: [0, 0, 0, 0])
+        let path = try write(
+            "{'descr': '<f4', 'fortran_order': False, 'shape': (1, 1), }", data: [0, 0, 0, 0])
         defer { unlink(path) }
         let whole = try Data(contentsOf: URL(fileURLWithPath: path))
         for length in 0..<whole.count {

@@ -7,7 +7,9 @@ struct SafetensorsFileTests {
     /// Writes a file of a header and so many data bytes, and returns its path.
     private func write(_ header: String, dataBytes: Int, headerLength: UInt64? = nil) throws -> String {
         var bytes = Data()
-        withUnsafeBytes(of: (headerLength ?? UInt64(header.utf8.count)).littleEndian) { bytes.append(contentsOf: $0) }
+        withUnsafeBytes(of: (headerLength ?? UInt64(header.utf8.count)).littleEndian) {
+            bytes.append(contentsOf: $0)
+        }
         bytes.append(contentsOf: header.utf8)
         bytes.append(Data((0..<dataBytes).map { UInt8(truncatingIfNeeded: $0) }))
         let path = FileManager.default.temporaryDirectory.appendingPathComponent("\(UUID()).safetensors").path
@@ -64,10 +66,16 @@ struct SafetensorsFileTests {
         arguments: [
             // data past the end, a 10 GB shape in a small file, and sizes that overflow
             (#"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}"#, 4, "the file's data has 4"),
-            (#"{"a":{"dtype":"F32","shape":[2621440000],"data_offsets":[0,10485760000]}}"#, 4, "ends at 10485760000"),
+            (
+                #"{"a":{"dtype":"F32","shape":[2621440000],"data_offsets":[0,10485760000]}}"#, 4,
+                "ends at 10485760000"
+            ),
             (#"{"a":{"dtype":"F32","shape":[9223372036854775807,4],"data_offsets":[0,4]}}"#, 4, "overflows"),
             (#"{"a":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,0]}}"#, 0, "overflows"),
-            (#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,99999999999999999999]}}"#, 4, "data_offsets"),
+            (
+                #"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,99999999999999999999]}}"#, 4,
+                "data_offsets"
+            ),
             (#"{"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}}"#, 4, "shape"),
             (#"{"a":{"dtype":"F32","shape":[1.5],"data_offsets":[0,4]}}"#, 4, "shape"),
             // shape and offsets that disagree
@@ -91,7 +99,10 @@ struct SafetensorsFileTests {
             (#"{"a":{"dtype":"F32","shape":{},"data_offsets":[0,4]}}"#, 4, "shape"),
             (#"{"__metadata__":{"a":1}}"#, 0, "__metadata__.a"),
             (#"["#, 0, "not JSON"), (#"[]"#, 0, "not a JSON object"),
-            (#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#, 4, "duplicate"),
+            (
+                #"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#,
+                4, "duplicate"
+            ),
         ])
     func lyingHeaders(header: String, dataBytes: Int, expected: String) throws {
         let message = try message(header, dataBytes: dataBytes)

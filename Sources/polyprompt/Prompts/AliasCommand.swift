@@ -57,8 +57,10 @@ struct AliasCommand: ParsableCommand {
             try TaskDefinition(json: $0.definition)
         }
         guard let first = definitions.first else { return }
-        for (member, definition) in zip(members, definitions) where definition.verbalizer != first.verbalizer {
-            throw CommandError("\(member) has other labels than \(members[0]); an ensemble's members share them")
+        for (member, definition) in zip(members, definitions) where definition.verbalizer != first.verbalizer
+        {
+            throw CommandError(
+                "\(member) has other labels than \(members[0]); an ensemble's members share them")
         }
         if combine == .mean, first.verbalizer == nil {
             throw CommandError("\(members[0]) has no labels, so there is no mean; use --combine majority")

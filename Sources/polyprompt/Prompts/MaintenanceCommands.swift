@@ -12,7 +12,9 @@ struct VerifyCommand: ParsableCommand {
     func run() throws {
         let verification = try location.open(.readOnly).verify()
         for problem in verification.problems { print(problem) }
-        StandardError.print(verification.summary)
+        StandardError.print(
+            "\(verification.frames) prompts, \(verification.versions) versions, \(verification.aliases) names: "
+                + "\(verification.problems.count) problems")
         if !verification.problems.isEmpty { throw ExitCode(2) }
     }
 }

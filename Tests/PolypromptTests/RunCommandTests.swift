@@ -1,0 +1,144 @@
+import Foundation
+import JSON
+import Testing
+
+@Suite("polyprompt run")
+struct RunCommandTests {
+    let folder: TemporaryFolder
+    let store: String
+
+    init() throws {
+        folder = try TemporaryFolder()
+        store = folder.path("store")
+        let registered = try Command.run(
+            ["prompts", "register", "--core", Command.core, "--store", store]
+                + ["spam", "sentiment"].map(Command.prompt))
+        #expect(registered.status == 0, "\(registered.errors)")
+        #expect(registered.output == "spam@1\nsentiment@1\n")
+    }
+
+    private var arguments: [String] { ["run", "--core", Command.core, "--store", store] }
+
+    @Test("answers come in order; a failed request gives status 2, a summary goes to standard error")
+    func answers() throws {
+        let good = #"{"id": 1, "task": "spam", "input": "call 0800 to claim your free prize"}"#
+        let bad = #"{"id": 2, "task": "eggs", "input": "x"}"#
+        let both = try Command.run(arguments, input: Data("\(good)\n\n\(bad)\n{\n".utf8))
+        #expect(both.status == 2)
+        let lines = try both.lines
+        #expect(lines.count == 3)
+        #expect(lines[0].object?["label"] == "spam")
+        #expect(lines[1].object?["error"]?.object?["code"] == "unknown_task")
+        #expect(lines[2].object?["error"]?.object?["code"] == "invalid_json")
+        #expect(both.errors.contains("3 requests (2 with an error) for 1 task"))
+        #expect(both.errors.contains("requests/s"))
+        #expect(!both.errors.contains("\u{1B}"), "no progress where there is no terminal")
+
+        let input = try folder.write("in.jsonl", good + "\n")
+        let output = folder.path("out.jsonl")
+        let file = try Command.run(arguments + ["--input", input, "--output", output])
+        #expect(file.status == 0 && file.output.isEmpty)
+        #expect(
+            try String(contentsOfFile: output, encoding: .utf8) == both.output.split(separator: "\n")[0]
+                + "\n")
+    }
+
+    @Test("an oversized line is an error, and the lines after it are answered")
+    func oversizedLine() throws {
+        let line = #"{"task": "spam", "input": "hello"}"#
+        let long = #"{"task": "spam", "input": ""# + String(repeating: "a", count: 9 << 20) + "\"}"
+        let result = try Command.run(arguments, input: Data("\(line)\n\(long)\n\(line)\n".utf8))
+        let lines = try result.lines
+        #expect(lines.map { $0.object?["error"]?.object?["code"] } == [nil, "line_too_long", nil])
+    }
+
+    @Test("a process that serves sees at once what another publishes")
+    func publishedByAnotherProcess() throws {
+        let process = Command.process(arguments)
+        let (input, output) = (Pipe(), Pipe())
+        process.standardInput = input
+        process.standardOutput = output
+        process.standardError = FileHandle.nullDevice
+        try process.run()
+        func ask(_ task: String) throws -> JSONObject? {
+            input.fileHandleForWriting.write(
+                Data("{\"task\": \"\(task)\", \"input\": \"it was great\"}\n".utf8))
+            var line = Data()
+            while line.last != 0x0A {
+                let data = output.fileHandleForReading.availableData
+                guard !data.isEmpty else { break }
+                line += data
+            }
+            return try JSONValue.parse(line).object
+        }
+        #expect(try ask("mood")?["error"] != nil)
+        for version in 1...2 {
+            let type = version == 1 ? "float32" : "int8"
+            let registered = try Command.run([
+                "prompts", "register", "--core", Command.core, "--store", store, "--name", "mood",
+                "--element-type", type, Command.prompt("sentiment"),
+            ])
+            #expect(registered.output == "mood@\(version)\n", "\(registered.errors)")
+            let answer = try ask("mood")
+            #expect(answer?["version"]?.int == version)
+            #expect(answer?["label"] == "positive")
+        }
+        try input.fileHandleForWriting.close()
+        process.waitUntilExit()
+        #expect(process.terminationStatus == 2)
+    }
+
+    @Test("memory does not grow with the input")
+    func boundedMemory() throws {
+        // A child's peak memory, in KiB, of all children so far: the long run comes second and must not raise it
+        // by more than a batch's worth.
+        func peak(lines: Int) throws -> Int {
+            let line = #"{"task": "nothing", "input": "\#(String(repeating: "x", count: 200))"}"# + "\n"
+            let input = try folder.write("long.jsonl", String(repeating: line, count: lines))
+            let result = try Command.run(arguments + ["--input", input, "--output", "/dev/null"])
+            #expect(result.status == 2 && result.errors.contains("\(lines) requests"))
+            var usage = rusage()
+            getrusage(RUSAGE_CHILDREN, &usage)
+            return Int(usage.ru_maxrss)
+        }
+        let short = try peak(lines: 10_000)
+        let long = try peak(lines: 200_000)
+        #expect(long - short < 20_000, "\(short) KiB for 10,000 lines, \(long) KiB for 200,000")
+    }
+
+    @Test("an interrupted run leaves no trace", arguments: [SIGINT, SIGTERM])
+    func interrupted(signal: Int32) throws {
+        let process = Command.process(arguments + ["--output", folder.path("partial.jsonl")])
+        let input = Pipe()
+        process.standardInput = input
+        process.standardError = FileHandle.nullDevice
+        try process.run()
+        input.fileHandleForWriting.write(Data("{\"task\": \"spam\", \"input\": \"hello\"}\n".utf8))
+        func files() throws -> [String] {
+            try FileManager.default.contentsOfDirectory(atPath: folder.url.path)
+        }
+        let deadline = Date(timeIntervalSinceNow: 30)
+        while try !files().contains(where: { $0.hasSuffix(".partial") }), Date() < deadline { usleep(20_000) }
+        #expect(try files().contains { $0.hasSuffix(".partial") })
+        kill(process.processIdentifier, signal)
+        process.waitUntilExit()
+        #expect(process.terminationStatus == 128 + signal || process.terminationReason == .uncaughtSignal)
+        #expect(try !files().contains { $0.contains("partial") })
+    }
+
+    @Test(
+        "what keeps a run from starting is said on standard error with status 1",
+        arguments: [
+            (["run", "--core", "/nonexistent"], "no core directory /nonexistent"),
+            (["run", "--core", "random:t6"], "random:t5-small"),
+            (["run", "--core", Command.core, "--store", "/nonexistent/store"], "/nonexistent/store"),
+            (["run", "--core", Command.core, "--input", "/nonexistent"], "cannot open /nonexistent"),
+            (["run", "--core", Command.core, "--output", "/nonexistent/x"], "/nonexistent/x"),
+        ])
+    func cannotStart(arguments: [String], message: String) throws {
+        let result = try Command.run(arguments)
+        #expect(result.status == 1)
+        #expect(result.output.isEmpty)
+        #expect(result.errors.contains(message), "\(result.errors)")
+    }
+}

@@ -1,0 +1,116 @@
+import Foundation
+import JSON
+import PromptStore
+import Serving
+import T5
+import Tasks
+import Tensors
+import Tokenization
+
+/// The embedded core, and a store of the shipped prompts made for one test.
+final class Fixture {
+    static let package = URL(fileURLWithPath: #filePath)
+        .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+    static let corePath = package.appendingPathComponent("models/polyprompt-mini").path
+    /// Loaded once: the core is immutable.
+    static let shared = Result { () throws -> (core: T5Core, tokenizer: any Tokenizer, pool: WorkerPool) in
+        let pool = WorkerPool(threadCount: 2)
+        return (try T5Core(corePath, pool: pool), try TokenizerLoader.load(directory: corePath), pool)
+    }
+
+    let core: T5Core
+    let tokenizer: any Tokenizer
+    let pool: WorkerPool
+    let store: PromptStore
+    let folder: URL
+
+    init() throws {
+        (core, tokenizer, pool) = try Self.shared.get()
+        folder = FileManager.default.temporaryDirectory.appendingPathComponent("polyprompt-test-\(UUID())")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        store = try PromptStore(path: folder.appendingPathComponent("store").path, mode: .readWrite)
+    }
+
+    deinit { try? FileManager.default.removeItem(at: folder) }
+
+    static func promptPath(_ task: String) -> String {
+        package.appendingPathComponent("prompts/\(task)").path
+    }
+
+    static let taskNames = [
+        "assistant-intent", "emotion", "news-topic", "question-type", "sentiment", "spam", "subjectivity",
+        "support-domain",
+    ]
+
+    /// Registers shipped tasks.
+    func register(_ names: [String] = Fixture.taskNames) throws {
+        for name in names {
+            let folder = try TaskFolder(path: Self.promptPath(name))
+            try store.publish(try folder.publication(for: core, tokenizer: tokenizer))
+        }
+    }
+
+    /// Publishes a prompt for a definition written as JSON.
+    @discardableResult
+    func publish(_ definition: String, rows: Int = 3, seed: UInt64 = 1, core fingerprint: String? = nil)
+        throws
+        -> Published
+    {
+        let definition = try TaskDefinition(parsing: Array(definition.utf8))
+        var generator = SplitMix(seed: seed)
+        let width = core.configuration.modelWidth
+        let values = (0..<rows * width).map { _ in Float.random(in: -2...2, using: &generator) }
+        return try store.publish(
+            Publication(
+                name: definition.name,
+                frame: PromptFrame(SoftPrompt(rows: rows, width: width, values: values), as: .float32),
+                coreFingerprint: fingerprint ?? core.fingerprint, definition: definition.json))
+    }
+
+    func engine(batchRows: Int = InferenceEngine.defaultBatchRows) -> InferenceEngine {
+        InferenceEngine(core: core, tokenizer: tokenizer, store: store, pool: pool, batchRows: batchRows)
+    }
+
+    /// Answers request lines and returns the response lines as JSON objects.
+    func answer(_ lines: [String], batchRows: Int = InferenceEngine.defaultBatchRows) throws -> [JSONObject] {
+        let input = folder.appendingPathComponent("\(UUID()).in").path
+        let output = folder.appendingPathComponent("\(UUID()).out").path
+        try lines.joined(separator: "\n").write(toFile: input, atomically: true, encoding: .utf8)
+        var reader = try LineReader(path: input)
+        _ = try BatchInference(engine: engine(batchRows: batchRows)).run(&reader, LineWriter(path: output))
+        let text = try String(contentsOfFile: output, encoding: .utf8)
+        return try text.split(separator: "\n").map { try JSONValue.parse(String($0)).object ?? JSONObject() }
+    }
+
+    /// The error code and message of a single request line.
+    func failure(_ line: String) throws -> (code: String, message: String) {
+        let response = try answer([line]).first ?? JSONObject()
+        let error = response["error"]?.object
+        return (
+            error?["code"]?.string ?? "none", error?["message"]?.string ?? JSONValue.object(response).line
+        )
+    }
+}
+
+extension JSONObject {
+    func scores() -> [String: Double] {
+        var scores: [String: Double] = [:]
+        for (label, value) in self["scores"]?.object ?? JSONObject() { scores[label] = value.double }
+        return scores
+    }
+}
+
+/// A seeded random number generator, so that a failing test fails again.
+struct SplitMix: RandomNumberGenerator {
+    private var state: UInt64
+
+    init(seed: UInt64) { state = seed }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var z = state
+        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+        return z ^ (z >> 31)
+    }
+}
