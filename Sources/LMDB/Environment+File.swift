@@ -64,7 +64,8 @@ extension Environment {
                 throw LMDBError(
                     .corrupted,
                     "\(path): data.mdb has \(lengths.actual) bytes and its header says \(lengths.expected): it was"
-                        + " cut short; restore a backup")
+                        + " cut short; restore a backup, or, if only a crash came between, lengthen it with"
+                        + " truncate -s \(lengths.expected)")
             }
             // Another process may be between its commit and `extendToLength`.
             usleep(10_000)

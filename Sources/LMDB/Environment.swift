@@ -1,10 +1,6 @@
 import CLMDB
 import Synchronization
 
-#if canImport(Glibc)
-    import Glibc
-#endif
-
 /// An LMDB environment: a directory with `data.mdb` and `lock.mdb` that several processes may share.
 ///
 /// Readers see one committed state and never wait for the writer; one writer at a time, over all processes, changes
@@ -46,7 +42,8 @@ public final class Environment: @unchecked Sendable {
     public static func open(
         _ path: String, mode: Mode, initialSize: Int = 1 << 30, maximumSize: Int = 1 << 40
     ) throws(LMDBError) -> Environment {
-        try EnvironmentRegistry.open(path, mode: mode, initialSize: initialSize, maximumSize: maximumSize)
+        try EnvironmentRegistry.open(
+            path, mode: mode, initialSize: min(initialSize, maximumSize), maximumSize: maximumSize)
     }
 
     init(

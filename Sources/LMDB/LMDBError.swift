@@ -92,6 +92,8 @@ public struct LMDBError: Error, Sendable, Equatable, CustomStringConvertible {
                 (.diskFull, "nothing was changed; make room and try again")
             case EIO where Self.fileSystemIsFull(path):
                 (.diskFull, "nothing was changed; make room and try again")
+            case EIO:
+                (.system, "nothing was changed; check the disk, and quotas and limits on file sizes")
             case EROFS:
                 (.readOnly, "the file system is mounted read-only; open for reading only or remount it")
             case EACCES, EPERM:

@@ -1,5 +1,9 @@
 import CLMDB
 
+#if canImport(Glibc)
+    import Glibc
+#endif
+
 /// Whether an iteration goes on.
 public enum Iteration: Sendable {
     /// Visit the next key.
@@ -15,7 +19,8 @@ extension Transaction {
     ///   - prefix: Only keys that begin with these bytes.
     ///   - after: Only keys greater than this one, to go on where an earlier iteration stopped.
     ///   - body: Called with each key and value, both lent for the call.
-    /// - Throws: `LMDBError`, and whatever `body` throws.
+    /// - Throws: `LMDBError` (`corrupted` when keys are out of order, which a damaged page would let go on for
+    ///   ever), and whatever `body` throws.
     public borrowing func forEach(
         in database: Database, prefix: [UInt8] = [], after: [UInt8]? = nil,
         _ body: (_ key: RawSpan, _ value: RawSpan) throws -> Iteration
@@ -29,14 +34,32 @@ extension Transaction {
         var key = MDB_val()
         var value = MDB_val()
         var code = seek(cursor, prefix: prefix, after: after, &key, &value)
+        // Stays valid: while `self` is borrowed nothing is written.
+        var previous: UnsafeRawBufferPointer?
         while code == MDB_SUCCESS {
             let keyBytes = UnsafeRawBufferPointer(start: key.mv_data, count: key.mv_size)
             guard keyBytes.starts(with: prefix) else { return }
+            let inOrder = previous.map { Self.precedes($0, keyBytes) } ?? true
+            guard inOrder, after.map({ $0.withUnsafeBytes { Self.precedes($0, keyBytes) } }) ?? true else {
+                throw LMDBError(
+                    .corrupted,
+                    "\(environment.path): the keys of \"\(database.name)\" are out of order; restore a backup"
+                )
+            }
+            previous = keyBytes
             let valueBytes = UnsafeRawBufferPointer(start: value.mv_data, count: value.mv_size)
             guard try body(keyBytes.bytes, valueBytes.bytes) == .next else { return }
             code = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)
         }
         if code != MDB_NOTFOUND { try check(code, "reading \"\(database.name)\"") }
+    }
+
+    private static func precedes(_ left: UnsafeRawBufferPointer, _ right: UnsafeRawBufferPointer) -> Bool {
+        guard let leftStart = left.baseAddress, let rightStart = right.baseAddress else {
+            return left.count < right.count
+        }
+        let order = memcmp(leftStart, rightStart, min(left.count, right.count))
+        return order == 0 ? left.count < right.count : order < 0
     }
 
     /// Puts the cursor on the first key that the iteration visits.

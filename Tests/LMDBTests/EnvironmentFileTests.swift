@@ -82,10 +82,15 @@ struct EnvironmentFileTests {
     func length() throws {
         let environment = try Environment.open(directory("store"), mode: .readWrite)
         let database = try environment.database("values", createIfMissing: true)
-        try environment.write { transaction in
-            try transaction.put([UInt8](repeating: 1, count: 1 << 20), for: [1], in: database)
-            try transaction.put([UInt8](repeating: 1, count: 1 << 20), for: [2], in: database)
-            try transaction.delete([2], in: database)
+        // Pages that earlier commits gave back are what makes LMDB drop those of the last one unwritten.
+        for round in 0..<4 {
+            try environment.write { transaction in
+                try transaction.put([UInt8](repeating: 1, count: 1 << 16), for: [1], in: database)
+                try transaction.delete([1], in: database)
+                try transaction.put([UInt8](repeating: 1, count: 1 << 14), for: [2], in: database)
+                try transaction.put([UInt8](repeating: 1, count: 1 << (18 + round)), for: [3], in: database)
+                try transaction.delete([3], in: database)
+            }
         }
         let copy = directory("copy")
         try FileManager.default.createDirectory(atPath: copy, withIntermediateDirectories: true)
