@@ -1,1 +1,146 @@
-// PromptStore
+import LMDB
+
+/// A store of versioned, content-addressed soft prompts in an LMDB environment that several processes may share.
+///
+/// Whatever one process commits, another sees at its next call. Every call runs in transactions of its own: reads
+/// cost microseconds and never wait; changes wait for other writers and for the disk, so keep them off threads that
+/// must not block. Versions never change. See `docs/prompt-store.md` for the bytes.
+public final class PromptStore: Sendable {
+    /// What a store is opened for.
+    public enum Mode: Sendable {
+        /// The store must exist; changes are refused.
+        case readOnly
+        /// The store is made when missing.
+        case readWrite
+    }
+
+    /// The store's directory.
+    public let path: String
+    /// What the store is open for.
+    public let mode: Mode
+
+    let environment: Environment
+    let schema: Schema
+    /// Decoded prompts by content hash.
+    let prompts: LRUCache<String, SoftPrompt>
+    /// Parsed manifests. Versions never change, so only their presence has to be read.
+    let manifests = LRUCache<TaskVersion, PromptManifest>(capacity: 64 << 20)
+
+    /// Opens a store.
+    ///
+    /// - Parameters:
+    ///   - path: The directory.
+    ///   - mode: What it is opened for.
+    ///   - residentBytes: Bytes of decoded prompts to keep in memory.
+    ///   - maximumSize: Bytes that the store may grow to.
+    /// - Throws: `notFound`, `notAStore`, `unsupportedFormat` (a newer release wrote it), `corrupted`,
+    ///   `permissionDenied`, …
+    public init(
+        path: String, mode: Mode, residentBytes: Int = 256 << 20, maximumSize: Int = 1 << 40
+    ) throws(PromptStoreError) {
+        do {
+            environment = try Environment.open(
+                path, mode: mode == .readOnly ? .readOnly : .readWrite, maximumSize: maximumSize)
+            schema = try Self.open(environment, mode: mode)
+        } catch let error as PromptStoreError {
+            throw error
+        } catch let error as LMDBError {
+            throw PromptStoreError(error)
+        } catch {
+            throw PromptStoreError(.system, "\(path): \(error)")
+        }
+        self.path = path
+        self.mode = mode
+        prompts = LRUCache(capacity: residentBytes)
+    }
+
+    /// Checks the format before anything is made, so that another program's environment stays as it is.
+    private static func open(_ environment: Environment, mode: Mode) throws -> Schema {
+        if try environment.isEmpty() {
+            guard mode == .readWrite else {
+                throw PromptStoreError(
+                    .notAStore,
+                    "\(environment.path): there is no prompt store yet; publish a task to make one")
+            }
+        } else {
+            let meta: Database
+            do throws(LMDBError) {
+                meta = try environment.database("meta", createIfMissing: false)
+            } catch {
+                throw PromptStoreError(
+                    .notAStore,
+                    "\(environment.path): this LMDB environment is not a prompt store; check the path")
+            }
+            let format = try environment.read { try $0.value(of: Schema.formatKey, in: meta) }
+            if let format { try check(format: format, path: environment.path) }
+        }
+        // `meta` is made first: an environment with other databases but no `meta` is never ours.
+        if mode == .readWrite { _ = try environment.database("meta", createIfMissing: true) }
+        let schema = try Schema(environment, create: mode == .readWrite)
+        let format = try environment.read { try $0.value(of: Schema.formatKey, in: schema.meta) }
+        if format == nil {
+            guard mode == .readWrite else {
+                throw PromptStoreError(
+                    .notAStore,
+                    "\(environment.path): the store was not finished; open it for writing once to finish it")
+            }
+            try environment.write { transaction in
+                try transaction.put(Array("\(Schema.format)".utf8), for: Schema.formatKey, in: schema.meta)
+            }
+        }
+        return schema
+    }
+
+    private static func check(format bytes: [UInt8], path: String) throws {
+        let text = String(decoding: bytes, as: UTF8.self)
+        guard let format = Int(text), format > 0 else {
+            throw PromptStoreError(
+                .corrupted,
+                "\(path): the store's format is \"\(text.prefix(40))\", not a number; restore a backup")
+        }
+        guard format == Schema.format else {
+            throw PromptStoreError(
+                .unsupportedFormat,
+                "\(path): the store has format \(format) and this release reads format \(Schema.format); use a newer"
+                    + " release")
+        }
+    }
+
+    // MARK: Transactions
+
+    func reading<Result>(
+        _ body: (borrowing ReadTransaction) throws -> Result
+    ) throws(PromptStoreError) -> Result {
+        try converting { try environment.read(body) }
+    }
+
+    /// Checks the format again: another process may have brought a newer release to the store.
+    func writing<Result>(
+        _ body: (inout WriteTransaction) throws -> Result
+    ) throws(PromptStoreError) -> Result {
+        guard mode == .readWrite else {
+            throw PromptStoreError(
+                .readOnly, "\(path): the store is open for reading only; open it for writing to change it")
+        }
+        return try converting {
+            try environment.write { transaction in
+                if let format = try transaction.value(of: Schema.formatKey, in: schema.meta) {
+                    try Self.check(format: format, path: path)
+                }
+                return try body(&transaction)
+            }
+        }
+    }
+
+    func converting<Result>(_ body: () throws -> Result) throws(PromptStoreError) -> Result {
+        do {
+            return try body()
+        } catch let error as PromptStoreError {
+            throw error
+        } catch let error as LMDBError {
+            throw PromptStoreError(error)
+        } catch {
+            throw PromptStoreError(.system, "\(path): \(error)")
+        }
+    }
+}

@@ -1,0 +1,94 @@
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+/// The file `data.mdb` of an environment's directory: whether it can be opened, before LMDB maps it.
+///
+/// LMDB trusts its header. A page size that is not one, or a file that is shorter than the header says, would end
+/// the process with a signal once the missing page is read, so both are looked at first.
+enum DataFile {
+    /// What tells files apart however they are reached.
+    struct Identity: Hashable {
+        let device: UInt
+        let inode: UInt
+    }
+
+    static func path(in directory: String) -> String { directory + "/data.mdb" }
+
+    /// Makes the directory, its parents and an empty data file where they are missing. LMDB takes an empty file
+    /// for a new environment.
+    static func create(in directory: String) throws(LMDBError) {
+        var created: [String] = []
+        for parent in parents(of: directory) + [directory] where mkdir(parent, 0o777) == 0 {
+            created.append(parent)
+        }
+        guard isDirectory(directory) else {
+            let code = errno
+            throw LMDBError(
+                returnCode: code == EEXIST ? ENOTDIR : code, path: directory, doing: "making the directory")
+        }
+        let descriptor = open(path(in: directory), O_RDWR | O_CREAT | O_CLOEXEC, 0o666)
+        guard descriptor >= 0 else {
+            throw LMDBError(returnCode: errno, path: directory, doing: "opening data.mdb for writing")
+        }
+        close(descriptor)
+        // A commit is durable only if the names that lead to the file are.
+        for name in created { synchronize(name + "/..") }
+        synchronize(directory)
+    }
+
+    /// The identity of the directory's data file, which must not be empty when `nonempty`.
+    static func identity(in directory: String, nonempty: Bool) throws(LMDBError) -> Identity {
+        var status = stat()
+        guard stat(path(in: directory), &status) == 0 else {
+            throw LMDBError(returnCode: errno, path: directory, doing: "opening data.mdb")
+        }
+        guard !nonempty || status.st_size > 0 else {
+            throw LMDBError(.notFound, "\(directory): data.mdb is empty; create the environment first")
+        }
+        return Identity(device: UInt(status.st_dev), inode: UInt(status.st_ino))
+    }
+
+    /// Refuses a header whose page size LMDB could not have written.
+    ///
+    /// In the first page, after a page header of 16 bytes: magic (4), version (4), map address (8), map size (8),
+    /// page size (4), in the machine's byte order. LMDB itself checks magic and version.
+    static func checkHeader(in directory: String) throws(LMDBError) {
+        let descriptor = open(path(in: directory), O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else {
+            throw LMDBError(returnCode: errno, path: directory, doing: "opening data.mdb")
+        }
+        defer { close(descriptor) }
+        var header = [UInt8](repeating: 0, count: 44)
+        let count = pread(descriptor, &header, header.count, 0)
+        guard count != 0 else { return }
+        let pageSize = header.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: 40, as: UInt32.self) }
+        guard count == header.count, (512...65536).contains(pageSize), pageSize.nonzeroBitCount == 1 else {
+            throw LMDBError(
+                .notAnEnvironment,
+                "\(directory): data.mdb does not begin with an LMDB header; check the path or restore a backup"
+            )
+        }
+    }
+
+    /// Makes a directory's entries durable. Best effort: some file systems cannot.
+    static func synchronize(_ directory: String) {
+        let descriptor = open(directory, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return }
+        fsync(descriptor)
+        close(descriptor)
+    }
+
+    private static func isDirectory(_ path: String) -> Bool {
+        let saved = errno
+        var status = stat()
+        let found = stat(path, &status) == 0
+        errno = saved
+        return found && status.st_mode & S_IFMT == S_IFDIR
+    }
+
+    /// "/a/b/c" has the parents "/a" and "/a/b".
+    private static func parents(of path: String) -> [String] {
+        path.indices.dropFirst().filter { path[$0] == "/" }.map { String(path[..<$0]) }
+    }
+}

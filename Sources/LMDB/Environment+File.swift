@@ -1,0 +1,153 @@
+import CLMDB
+
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+extension Environment {
+    /// Reader slots of the lock file, for all processes together. Each takes 64 bytes.
+    private static let readerSlots: UInt32 = 1022
+
+    /// Named databases an environment may have.
+    private static let maximumDatabases: UInt32 = 16
+
+    /// A handle on the directory's data file, which exists.
+    static func open(_ path: String, mode: Mode, size: Int) throws(LMDBError) -> OpaquePointer {
+        try DataFile.checkHeader(in: path)
+        var created: OpaquePointer?
+        let code = mdb_env_create(&created)
+        guard code == MDB_SUCCESS, let handle = created else {
+            throw LMDBError(returnCode: code, path: path, doing: "opening")
+        }
+        do throws(LMDBError) {
+            var code = mdb_env_set_maxdbs(handle, maximumDatabases)
+            if code == MDB_SUCCESS { code = mdb_env_set_maxreaders(handle, readerSlots) }
+            if code == MDB_SUCCESS { code = mdb_env_set_mapsize(handle, size) }
+            if code == MDB_SUCCESS {
+                let flags = MDB_NOTLS | (mode == .readOnly ? MDB_RDONLY : 0)
+                code = mdb_env_open(handle, path, UInt32(flags), 0o666)
+            }
+            guard code == MDB_SUCCESS else { throw LMDBError(returnCode: code, path: path, doing: "opening") }
+            try checkLength(handle, path: path)
+        } catch {
+            mdb_env_close(handle)
+            throw error
+        }
+        // Frees the slots of processes that were killed, so that their snapshots do not hold space.
+        mdb_reader_check(handle, nil)
+        return handle
+    }
+
+    /// The bytes that the header says the file has, and those that it has.
+    private static func lengths(_ handle: OpaquePointer) -> (expected: Int, actual: Int, descriptor: CInt)? {
+        var information = MDB_envinfo()
+        var statistics = MDB_stat()
+        var descriptor = CInt(-1)
+        var status = stat()
+        guard mdb_env_info(handle, &information) == MDB_SUCCESS,
+            mdb_env_stat(handle, &statistics) == MDB_SUCCESS,
+            mdb_env_get_fd(handle, &descriptor) == MDB_SUCCESS,
+            fstat(descriptor, &status) == 0
+        else { return nil }
+        let pages = information.me_last_pgno.addingReportingOverflow(1)
+        let expected = pages.partialValue.multipliedReportingOverflow(by: Int(statistics.ms_psize))
+        guard !pages.overflow, !expected.overflow, expected.partialValue >= 0 else { return nil }
+        return (expected.partialValue, Int(status.st_size), descriptor)
+    }
+
+    /// Refuses a file that lacks pages: reading them would end the process with a signal.
+    private static func checkLength(_ handle: OpaquePointer, path: String) throws(LMDBError) {
+        for attempt in 0..<5 {
+            guard let lengths = lengths(handle) else { break }
+            if lengths.actual >= lengths.expected { return }
+            if attempt == 4 {
+                throw LMDBError(
+                    .corrupted,
+                    "\(path): data.mdb has \(lengths.actual) bytes and its header says \(lengths.expected): it was"
+                        + " cut short; restore a backup, or, if only a crash came between, lengthen it with"
+                        + " truncate -s \(lengths.expected)")
+            }
+            // Another process may be between its commit and `extendToLength`.
+            usleep(10_000)
+        }
+        throw LMDBError(.corrupted, "\(path): data.mdb has a damaged header; restore a backup")
+    }
+
+    /// Gives the file the length that its header says, inside the gate and after a commit.
+    ///
+    /// LMDB does not write pages at the end that a transaction took and gave back, so a sound file can be shorter
+    /// than its header says. Making it long enough after every commit is what lets `checkLength` tell a file that
+    /// was cut. Only the holder of the write lock changes the length.
+    func extendToLength() throws(LMDBError) {
+        guard let lengths = Self.lengths(handle), lengths.actual < lengths.expected else { return }
+        var transaction: OpaquePointer?
+        let code = mdb_txn_begin(handle, nil, 0, &transaction)
+        guard code == MDB_SUCCESS else { return }
+        defer { mdb_txn_abort(transaction) }
+        guard let lengths = Self.lengths(handle), lengths.actual < lengths.expected else { return }
+        guard ftruncate(lengths.descriptor, lengths.expected) == 0, fsync(lengths.descriptor) == 0 else {
+            throw LMDBError(returnCode: errno, path: path, doing: "extending data.mdb after a commit")
+        }
+    }
+
+    /// Whether the environment has no database.
+    public func isEmpty() throws(LMDBError) -> Bool {
+        try enter()
+        defer { gate.leave() }
+        var statistics = MDB_stat()
+        let code = mdb_env_stat(handle, &statistics)
+        guard code == MDB_SUCCESS else { throw LMDBError(returnCode: code, path: path, doing: "reading") }
+        return statistics.ms_entries == 0
+    }
+
+    /// Writes a compact copy of one committed state to a new directory, which appears whole or not at all.
+    ///
+    /// Readers and writers go on meanwhile, except that the map does not grow.
+    ///
+    /// - Throws: `alreadyExists` when something is at `target`; `diskFull`; `permissionDenied`.
+    public func copy(to target: String) throws(LMDBError) {
+        var target = target
+        while target.count > 1, target.hasSuffix("/") { target.removeLast() }
+        var status = stat()
+        guard lstat(target, &status) != 0 else {
+            throw LMDBError(
+                .alreadyExists, "\(target): something is there already; name a path that does not exist")
+        }
+        var template = Array("\(target).XXXXXX".utf8CString)
+        guard mkdtemp(&template) != nil else {
+            throw LMDBError(returnCode: errno, path: target, doing: "making a directory beside it")
+        }
+        let temporary = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
+        do throws(LMDBError) {
+            try copyFile(to: temporary)
+            // `mkdtemp` shuts everyone else out; the copy is as open as the original.
+            guard stat(path, &status) == 0, chmod(temporary, status.st_mode & 0o777) == 0,
+                rename(temporary, target) == 0
+            else {
+                throw LMDBError(returnCode: errno, path: target, doing: "naming the copy")
+            }
+        } catch {
+            unlink(DataFile.path(in: temporary))
+            rmdir(temporary)
+            throw error
+        }
+        DataFile.synchronize(target + "/..")
+    }
+
+    private func copyFile(to directory: String) throws(LMDBError) {
+        let file = DataFile.path(in: directory)
+        let descriptor = Glibc.open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+        guard descriptor >= 0 else {
+            throw LMDBError(returnCode: errno, path: directory, doing: "making data.mdb")
+        }
+        defer { close(descriptor) }
+        try enter()
+        var code = mdb_env_copyfd2(handle, descriptor, UInt32(MDB_CP_COMPACT))
+        gate.leave()
+        if code == MDB_SUCCESS, fsync(descriptor) != 0 { code = errno }
+        guard code == MDB_SUCCESS else {
+            throw LMDBError(returnCode: code, path: directory, doing: "copying")
+        }
+        DataFile.synchronize(directory)
+    }
+}

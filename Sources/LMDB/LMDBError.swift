@@ -1,0 +1,123 @@
+import CLMDB
+
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+/// Why an environment could not be opened, read or written.
+///
+/// The message names the environment's path, what was being done and what to do about it.
+public struct LMDBError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// What kind of failure it is; more may be added.
+    public struct Code: Sendable, Hashable, CustomStringConvertible {
+        private enum Value: String, Sendable {
+            case notFound, notAnEnvironment, versionMismatch, corrupted, permissionDenied, readOnly
+            case diskFull, mapFull, readersFull, alreadyOpen, alreadyExists, nestedTransaction
+            case invalidKey, databaseMissing, wrongEnvironment, system
+        }
+        private let value: Value
+
+        /// Nothing is at the path.
+        public static let notFound = Code(value: .notFound)
+        /// The path holds something, but not an LMDB environment.
+        public static let notAnEnvironment = Code(value: .notAnEnvironment)
+        /// Another version of LMDB's file format.
+        public static let versionMismatch = Code(value: .versionMismatch)
+        /// The file is damaged or was cut short.
+        public static let corrupted = Code(value: .corrupted)
+        /// The process may not read, write or create the file.
+        public static let permissionDenied = Code(value: .permissionDenied)
+        /// A write to an environment that was opened for reading only, or that lies on a read-only file system.
+        public static let readOnly = Code(value: .readOnly)
+        /// No room is left on the file system, or a quota or file-size limit is reached. Nothing was changed.
+        public static let diskFull = Code(value: .diskFull)
+        /// The environment reached its maximum size. Nothing was changed.
+        public static let mapFull = Code(value: .mapFull)
+        /// More simultaneous read transactions than the lock file has slots for.
+        public static let readersFull = Code(value: .readersFull)
+        /// The process has the environment open for reading only, and now asked to write.
+        public static let alreadyOpen = Code(value: .alreadyOpen)
+        /// The target of a copy exists.
+        public static let alreadyExists = Code(value: .alreadyExists)
+        /// A transaction was begun inside another one of the same environment on the same thread.
+        public static let nestedTransaction = Code(value: .nestedTransaction)
+        /// A key is empty or longer than LMDB takes.
+        public static let invalidKey = Code(value: .invalidKey)
+        /// The environment has no named database of that name.
+        public static let databaseMissing = Code(value: .databaseMissing)
+        /// A database of one environment was used in a transaction of another.
+        public static let wrongEnvironment = Code(value: .wrongEnvironment)
+        /// Any other failure of the operating system or of LMDB.
+        public static let system = Code(value: .system)
+
+        /// The code's name.
+        public var description: String { value.rawValue }
+    }
+
+    /// What kind of failure it is.
+    public let code: Code
+    /// What happened, where, and what to do.
+    public let message: String
+
+    /// "code: message"
+    public var description: String { "\(code): \(message)" }
+
+    init(_ code: Code, _ message: String) {
+        self.code = code
+        self.message = message
+    }
+
+    /// The error for a return code of LMDB, which is one of its own negative codes or an `errno`.
+    init(returnCode: CInt, path: String, doing action: String) {
+        let reason = String(cString: mdb_strerror(returnCode))
+        let (code, advice): (Code, String) =
+            switch returnCode {
+            case ENOENT:
+                (.notFound, "check the path")
+            case MDB_INVALID:
+                (.notAnEnvironment, "the file is not an LMDB environment; check the path")
+            case MDB_VERSION_MISMATCH:
+                (.versionMismatch, "it was written by another version of LMDB's file format; export it there")
+            case MDB_CORRUPTED, MDB_PAGE_NOTFOUND:
+                (.corrupted, "the file is damaged; restore a backup")
+            case MDB_PANIC:
+                (.system, "an earlier write could not be undone; restart the process, then verify the file")
+            case MDB_MAP_FULL:
+                (.mapFull, "the environment is full; remove what is not needed or raise its maximum size")
+            case MDB_READERS_FULL:
+                (.readersFull, "too many read transactions are open at once; close readers and try again")
+            case MDB_BAD_VALSIZE:
+                (.invalidKey, "keys have 1 to 511 bytes and values at most 4 GiB")
+            case ENOSPC, EDQUOT, EFBIG:
+                (.diskFull, "nothing was changed; make room and try again")
+            case EIO where Self.fileSystemIsFull(path):
+                (.diskFull, "nothing was changed; make room and try again")
+            case EIO:
+                (.system, "nothing was changed; check the disk, and quotas and limits on file sizes")
+            case EROFS:
+                (.readOnly, "the file system is mounted read-only; open for reading only or remount it")
+            case EACCES, EPERM:
+                (
+                    .permissionDenied,
+                    "the user needs permission to read and write the directory and its lock.mdb,"
+                        + " which readers write to as well"
+                )
+            case EAGAIN, EWOULDBLOCK:
+                (.system, "another process has it locked; try again")
+            case EMFILE, ENFILE:
+                (.system, "too many files are open; raise the limit (ulimit -n)")
+            case ENOMEM:
+                (.system, "no address space or memory is left; check the memory limits (ulimit -v)")
+            default:
+                (.system, "check the file system")
+            }
+        self.init(code, "\(path): \(action) failed: \(reason); \(advice)")
+    }
+
+    /// LMDB reports a short write as `EIO`, which is what a file system that fills up mid-write gives.
+    private static func fileSystemIsFull(_ path: String) -> Bool {
+        var status = statvfs()
+        guard statvfs(path, &status) == 0 else { return false }
+        return status.f_bavail * UInt(status.f_frsize) < 1 << 20
+    }
+}

@@ -1,0 +1,111 @@
+import CLMDB
+
+/// Marks a transaction that reads.
+public enum ReadAccess {}
+
+/// Marks a transaction that reads and writes.
+public enum WriteAccess {}
+
+/// A transaction that sees one state of the environment and changes nothing.
+public typealias ReadTransaction = Transaction<ReadAccess>
+
+/// The one transaction that may change the environment at a time.
+public typealias WriteTransaction = Transaction<WriteAccess>
+
+/// A transaction, valid inside the closure that `Environment.read` or `Environment.write` calls with it.
+///
+/// It cannot be copied, stored or sent to another thread. Values are lent to closures as `RawSpan`, straight from
+/// the memory map. Changing needs exclusive access to the transaction and lending needs shared access, so the
+/// compiler refuses a write while a lent value is in use, which LMDB forbids.
+public struct Transaction<Access>: ~Copyable {
+    let handle: OpaquePointer
+    let environment: Environment
+
+    /// Lends the key's value to `body`.
+    ///
+    /// - Returns: what `body` returns, or `nil` when the key is absent.
+    /// - Throws: `LMDBError`, and whatever `body` throws.
+    public borrowing func withValue<Result>(
+        of key: [UInt8], in database: Database, _ body: (RawSpan) throws -> Result
+    ) throws -> Result? {
+        guard let value = try find(key, in: database) else { return nil }
+        return try body(UnsafeRawBufferPointer(start: value.mv_data, count: value.mv_size).bytes)
+    }
+
+    /// A copy of the key's value, or `nil` when the key is absent.
+    public borrowing func value(of key: [UInt8], in database: Database) throws(LMDBError) -> [UInt8]? {
+        guard let value = try find(key, in: database) else { return nil }
+        return Array(UnsafeRawBufferPointer(start: value.mv_data, count: value.mv_size))
+    }
+
+    /// Whether the key is present.
+    public borrowing func contains(_ key: [UInt8], in database: Database) throws(LMDBError) -> Bool {
+        try find(key, in: database) != nil
+    }
+
+    /// The number of keys in the database.
+    public borrowing func count(in database: Database) throws(LMDBError) -> Int {
+        try check(database)
+        var statistics = MDB_stat()
+        try check(mdb_stat(handle, database.handle, &statistics), "counting the keys of \"\(database.name)\"")
+        return statistics.ms_entries
+    }
+
+    private borrowing func find(_ key: [UInt8], in database: Database) throws(LMDBError) -> MDB_val? {
+        try check(database)
+        var value = MDB_val()
+        let code = key.withLMDBValue { mdb_get(handle, database.handle, &$0, &value) }
+        if code == MDB_NOTFOUND { return nil }
+        try check(code, "reading from \"\(database.name)\"")
+        return value
+    }
+
+    borrowing func check(_ database: Database) throws(LMDBError) {
+        guard database.environment == ObjectIdentifier(environment) else {
+            throw LMDBError(
+                .wrongEnvironment,
+                "\(environment.path): database \"\(database.name)\" belongs to another environment; open it here"
+            )
+        }
+    }
+
+    borrowing func check(_ code: CInt, _ action: @autoclosure () -> String) throws(LMDBError) {
+        guard code == MDB_SUCCESS else {
+            throw LMDBError(returnCode: code, path: environment.path, doing: action())
+        }
+    }
+}
+
+extension Transaction where Access == WriteAccess {
+    /// Sets the key's value, replacing an earlier one.
+    public mutating func put(
+        _ value: [UInt8], for key: [UInt8], in database: Database
+    ) throws(LMDBError) {
+        try check(database)
+        let code = key.withLMDBValue { key in
+            value.withLMDBValue { value in mdb_put(handle, database.handle, &key, &value, 0) }
+        }
+        try check(code, "writing to \"\(database.name)\"")
+    }
+
+    /// Removes the key and says whether it was there.
+    @discardableResult
+    public mutating func delete(_ key: [UInt8], in database: Database) throws(LMDBError) -> Bool {
+        try check(database)
+        let code = key.withLMDBValue { mdb_del(handle, database.handle, &$0, nil) }
+        if code == MDB_NOTFOUND { return false }
+        try check(code, "deleting from \"\(database.name)\"")
+        return true
+    }
+}
+
+extension Array where Element == UInt8 {
+    /// Calls `body` with the bytes as LMDB takes them. LMDB reads through the pointer and never writes.
+    func withLMDBValue<Result>(_ body: (inout MDB_val) -> Result) -> Result {
+        withUnsafeBytes { bytes in
+            var value = MDB_val(
+                mv_size: bytes.count, mv_data: UnsafeMutableRawPointer(mutating: bytes.baseAddress))
+            return body(&value)
+        }
+    }
+}

@@ -1,0 +1,113 @@
+import JSON
+
+/// What the store says of one version of a task. It never changes once published.
+public struct PromptManifest: Sendable, Equatable {
+    /// Name and version.
+    public let id: TaskVersion
+    /// The SHA-256 of the prompt's frame, in hexadecimal.
+    public let blob: String
+    /// The number of virtual tokens.
+    public let rows: Int
+    /// The core's `d_model`.
+    public let width: Int
+    /// How the frame holds the values.
+    public let elementType: ElementType
+    /// The fingerprint of the core that the prompt is bound to.
+    public let coreFingerprint: String
+    /// The hash of the tokenizer that it was trained with, when known.
+    public let tokenizerHash: String?
+    /// The task's definition, which the store does not look into. Keys are sorted.
+    public let definition: JSONObject
+    /// Where the prompt comes from, which the store does not look into. Keys are sorted.
+    public let provenance: JSONObject
+    /// When it was published, in seconds since 1970 UTC.
+    public let createdAt: Int
+
+    /// The task's name.
+    public var name: String { id.name }
+    /// The version, from 1.
+    public var version: Int { id.version }
+
+    /// Refuses to serve the prompt on another core than its own.
+    ///
+    /// - Throws: `coreMismatch`, naming both fingerprints.
+    public func requireCore(_ fingerprint: String) throws(PromptStoreError) {
+        guard fingerprint == coreFingerprint else {
+            throw PromptStoreError(
+                .coreMismatch,
+                "\(id) is bound to core \(coreFingerprint) and cannot be served on core \(fingerprint); load the"
+                    + " former, or train or register the task for the latter")
+        }
+    }
+
+    // MARK: Bytes
+
+    /// No definition comes near it; a longer one is refused.
+    static let maximumSize = 1 << 20
+
+    var bytes: [UInt8] {
+        var object = JSONObject([
+            ("name", .string(name)), ("version", JSONValue(version)), ("blob", .string(blob)),
+            ("rows", JSONValue(rows)), ("width", JSONValue(width)),
+            ("element_type", .string(elementType.rawValue)), ("core", .string(coreFingerprint)),
+            ("definition", .object(definition)), ("provenance", .object(provenance)),
+            ("created", JSONValue(createdAt)),
+        ])
+        if let tokenizerHash { object["tokenizer"] = .string(tokenizerHash) }
+        return CanonicalJSON.bytes(of: .object(object))
+    }
+
+    init(
+        id: TaskVersion, blob: String, rows: Int, width: Int, elementType: ElementType,
+        coreFingerprint: String, tokenizerHash: String?, definition: JSONObject, provenance: JSONObject,
+        createdAt: Int
+    ) {
+        self.id = id
+        self.blob = blob
+        self.rows = rows
+        self.width = width
+        self.elementType = elementType
+        self.coreFingerprint = coreFingerprint
+        self.tokenizerHash = tokenizerHash
+        self.definition = definition
+        self.provenance = provenance
+        self.createdAt = createdAt
+    }
+
+    /// Reads a manifest strictly: every member there and of its type, none unknown, the name and version its key's.
+    ///
+    /// - Throws: `corrupted`, naming the key and the member.
+    init(_ bytes: [UInt8], of id: TaskVersion) throws(PromptStoreError) {
+        do {
+            var object = try StrictObject(bytes)
+            let sha256 = "a SHA-256 in hexadecimal"
+            func hash(_ value: JSONValue) -> String? {
+                value.string.flatMap { Hexadecimal.isSHA256($0) ? $0 : nil }
+            }
+            _ = try object.take("name", "\"\(id.name)\"") { $0.string == id.name ? true : nil }
+            _ = try object.take("version", "\(id.version)") { $0.int == id.version ? true : nil }
+            self.id = id
+            blob = try object.take("blob", sha256, hash)
+            rows = try object.take("rows", "a number", \.int)
+            width = try object.take("width", "a number", \.int)
+            if let reason = SoftPrompt.reasonAgainst(rows: rows, width: width) {
+                throw StrictObject.Problem(message: reason)
+            }
+            elementType = try object.take("element_type", "an element type") {
+                $0.string.flatMap(ElementType.init(rawValue:))
+            }
+            coreFingerprint = try object.take("core", sha256, hash)
+            tokenizerHash = try object.takeIfPresent("tokenizer", sha256, hash)
+            definition = try object.take("definition", "an object", \.object)
+            provenance = try object.take("provenance", "an object", \.object)
+            createdAt = try object.take("created", "a number", \.int)
+            try object.finish()
+        } catch {
+            let reason = (error as? StrictObject.Problem)?.message ?? "\(error)"
+            throw PromptStoreError(
+                .corrupted,
+                "the manifest of \(id) is damaged: \(reason); remove the version and publish it again, or restore a"
+                    + " backup")
+        }
+    }
+}

@@ -1,0 +1,136 @@
+import LMDB
+
+/// What a verification found.
+public struct Verification: Sendable, Equatable {
+    /// A record that is not as it should be.
+    public struct Problem: Sendable, Equatable, CustomStringConvertible {
+        /// The record's database and key: `blob 9f86…`, `task spam@3`, `alias spam`.
+        public let record: String
+        /// What is wrong with it.
+        public let message: String
+
+        /// "record: message"
+        public var description: String { "\(record): \(message)" }
+    }
+
+    /// The number of frames decoded.
+    public internal(set) var frames = 0
+    /// The number of manifests read.
+    public internal(set) var versions = 0
+    /// The number of aliases followed.
+    public internal(set) var aliases = 0
+    /// Everything found wrong.
+    public internal(set) var problems: [Problem] = []
+}
+
+extension PromptStore {
+    /// Reads everything: decodes every frame, checks every manifest against its frame and every alias against its
+    /// targets.
+    ///
+    /// In short transactions, beside other readers and writers.
+    ///
+    /// - Throws: only when the store cannot be read at all; what is damaged is reported.
+    public func verify() throws(PromptStoreError) -> Verification {
+        var found = Verification()
+        try verify("blob", schema.blob, &found) { key, value, _, found in
+            found.frames += 1
+            guard key.count == 32 else { return "the key is not a SHA-256" }
+            guard value.withUnsafeBytes({ PromptFrame.hash($0) }) == Hexadecimal.text(key) else {
+                return "the bytes do not have this SHA-256"
+            }
+            _ = try PromptFrame.decode(value)
+            return nil
+        }
+        try verify("task", schema.task, &found) { key, value, transaction, found in
+            found.versions += 1
+            guard let id = Schema.taskVersion(key) else { return "the key is not a name and a version" }
+            let manifest = try PromptManifest(value.copy, of: id)
+            return try problem(with: manifest, in: transaction)
+        }
+        try verify("alias", schema.alias, &found) { key, value, transaction, found in
+            found.aliases += 1
+            let name = String(decoding: key, as: UTF8.self)
+            guard TaskReference.isName(name) else { return "the key is not a name" }
+            let alias = try Alias(value.copy, name: name)
+            return try problem(with: alias, in: transaction)
+        }
+        return found
+    }
+
+    private func verify(
+        _ label: String, _ database: Database, _ found: inout Verification,
+        _ check: (
+            [UInt8], RawSpan, borrowing ReadTransaction, inout Verification
+        ) throws -> String?
+    ) throws(PromptStoreError) {
+        do throws(PromptStoreError) {
+            try converting {
+                try forEachPage(of: database, pageSize: 64) { key, value, transaction in
+                    let message: String?
+                    do {
+                        message = try check(key, value, transaction, &found)
+                    } catch let error as PromptStoreError {
+                        message = error.message
+                    }
+                    if let message {
+                        found.problems.append(
+                            Verification.Problem(
+                                record: "\(label) \(Self.text(ofKey: key))", message: message))
+                    }
+                }
+            }
+        } catch {
+            guard error.code == .corrupted else { throw error }
+            found.problems.append(Verification.Problem(record: label, message: error.message))
+        }
+    }
+
+    private func problem(
+        with manifest: PromptManifest, in transaction: borrowing ReadTransaction
+    ) throws -> String? {
+        let blob = Hexadecimal.bytes(manifest.blob) ?? []
+        let header = try transaction.withValue(of: blob, in: schema.blob) { frame in
+            frame.withUnsafeBytes { frame in try? PromptFrame.Header(frame) }
+        }
+        guard let header else { return "its blob \(manifest.blob) is missing" }
+        // A frame whose header is damaged is reported as a frame.
+        if let header,
+            (header.rows, header.width, header.elementType)
+                != (manifest.rows, manifest.width, manifest.elementType)
+        {
+            return "its shape or element type is not that of blob \(manifest.blob)"
+        }
+        let last = try transaction.value(of: Schema.nameKey(manifest.name), in: schema.version)
+        guard let last = last.flatMap(Schema.number), last >= manifest.version else {
+            return "the task's last version is missing or lower"
+        }
+        guard try transaction.contains(Schema.nameKey(manifest.name), in: schema.alias) else {
+            return "the task has no alias"
+        }
+        guard try transaction.contains(Schema.coreKey(manifest.coreFingerprint), in: schema.meta) else {
+            return "its core \(manifest.coreFingerprint) is not listed"
+        }
+        return nil
+    }
+
+    private func problem(with alias: Alias, in transaction: borrowing ReadTransaction) throws -> String? {
+        for id in alias.target.versions
+        where try !transaction.contains(Schema.taskKey(id), in: schema.task) {
+            return "it names \(id), which is not there"
+        }
+        return nil
+    }
+
+    private static func text(ofKey key: [UInt8]) -> String {
+        if let id = Schema.taskVersion(key) { return id.description }
+        let text = String(decoding: key, as: UTF8.self)
+        return TaskReference.isName(text) ? text : Hexadecimal.text(key)
+    }
+
+    /// Writes a compact copy of the store to a new directory, which appears whole or not at all.
+    ///
+    /// - Throws: `alreadyExists` when something is at `target`; `diskFull`, `permissionDenied`, ….
+    public func backup(to target: String) throws(PromptStoreError) {
+        try converting { try environment.copy(to: target) }
+    }
+}

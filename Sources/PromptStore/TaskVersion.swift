@@ -1,0 +1,93 @@
+/// One version of one task, written `name@version`. It never changes once published.
+public struct TaskVersion: Sendable, Hashable, Comparable, CustomStringConvertible {
+    /// The task's name.
+    public let name: String
+    /// From 1; never given twice, even after a removal.
+    public let version: Int
+
+    /// A version of a task.
+    public init(name: String, version: Int) {
+        self.name = name
+        self.version = version
+    }
+
+    /// "name@version"
+    public var description: String { "\(name)@\(version)" }
+
+    /// By name, then by version.
+    public static func < (left: Self, right: Self) -> Bool {
+        left.name == right.name
+            ? left.version < right.version : left.name.utf8.lexicographicallyPrecedes(right.name.utf8)
+    }
+}
+
+/// What a request, a command or an alias calls a task by.
+public enum TaskReference: Sendable, Hashable, CustomStringConvertible {
+    /// A name: whatever its alias names now.
+    case name(String)
+    /// One version.
+    case version(TaskVersion)
+
+    /// Reads `name` or `name@version`.
+    ///
+    /// - Throws: `invalidReference`.
+    public init(_ text: String) throws(PromptStoreError) {
+        let parts = text.split(separator: "@", maxSplits: 1, omittingEmptySubsequences: false)
+        guard let name = parts.first.map(String.init), Self.isName(name) else { throw Self.refusal(text) }
+        guard parts.count == 2 else {
+            self = .name(name)
+            return
+        }
+        let digits = parts[1].utf8
+        guard digits.allSatisfy({ (0x30...0x39).contains($0) }), digits.first != 0x30,
+            let version = Int(parts[1])
+        else { throw Self.refusal(text) }
+        self = .version(TaskVersion(name: name, version: version))
+    }
+
+    /// The name, with or without a version.
+    public var name: String {
+        switch self {
+        case .name(let name): name
+        case .version(let version): version.name
+        }
+    }
+
+    /// The reference as it is written.
+    public var description: String {
+        switch self {
+        case .name(let name): name
+        case .version(let version): version.description
+        }
+    }
+
+    /// Whether the text is `[a-z0-9][a-z0-9._-]{0,127}`.
+    public static func isName(_ text: String) -> Bool {
+        func isAlphanumeric(_ byte: UInt8) -> Bool {
+            (0x61...0x7A).contains(byte) || (0x30...0x39).contains(byte)
+        }
+        guard (1...128).contains(text.utf8.count), let first = text.utf8.first, isAlphanumeric(first) else {
+            return false
+        }
+        return text.utf8.allSatisfy {
+            isAlphanumeric($0) || $0 == UInt8(ascii: ".") || $0 == UInt8(ascii: "_")
+                || $0 == UInt8(ascii: "-")
+        }
+    }
+
+    static func requireName(_ text: String) throws(PromptStoreError) {
+        guard isName(text) else {
+            throw PromptStoreError(
+                .invalidName,
+                "\"\(text.prefix(200))\" is not a task's name: 1 to 128 of a-z, 0-9, \".\", \"_\" and \"-\","
+                    + " beginning with a letter or digit")
+        }
+    }
+
+    private static func refusal(_ text: String) -> PromptStoreError {
+        PromptStoreError(
+            .invalidReference,
+            "\"\(text.prefix(200))\" is not a task: name or name@version, the name of a-z, 0-9, \".\", \"_\" and"
+                + " \"-\", the version a number from 1")
+    }
+}
