@@ -48,7 +48,7 @@ let package = Package(
         .target(
             name: "PromptStore",
             dependencies: [
-                "CZstd", "JSON", "LMDB", "Tensors", .product(name: "Crypto", package: "swift-crypto"),
+                "CZstd", "JSON", "LMDB", .product(name: "Crypto", package: "swift-crypto"),
             ],
             swiftSettings: settings),
         .target(name: "Tasks", dependencies: ["JSON"], swiftSettings: settings),
@@ -79,11 +79,11 @@ let package = Package(
             name: "T5Tests", dependencies: ["T5", "JSON", "Tensors"], exclude: ["Golden"],
             swiftSettings: settings),
         .testTarget(
-            name: "TokenizationTests", dependencies: ["Tokenization", "JSON"],
+            name: "TokenizationTests", dependencies: ["Tokenization", "JSON"], exclude: ["Golden"],
             swiftSettings: settings),
         .testTarget(name: "LMDBTests", dependencies: ["LMDB"], swiftSettings: settings),
         .testTarget(
-            name: "PromptStoreTests", dependencies: ["PromptStore", "JSON", "LMDB", "Tensors"],
+            name: "PromptStoreTests", dependencies: ["PromptStore", "JSON", "LMDB"],
             swiftSettings: settings),
         .testTarget(name: "TasksTests", dependencies: ["Tasks", "JSON"], swiftSettings: settings),
         .testTarget(

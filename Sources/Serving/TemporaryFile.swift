@@ -37,7 +37,11 @@ private enum Interruption {
         forget()
         guard let copy = strdup(path) else { return }
         pending.store(UInt(bitPattern: copy), ordering: .sequentiallyConsistent)
+        // Whoever started this process may have left the signals blocked.
+        var signals = sigset_t()
+        sigemptyset(&signals)
         for number in [SIGINT, SIGTERM, SIGHUP] {
+            sigaddset(&signals, number)
             // Only async-signal-safe calls: unlink and _exit.
             signal(number) { number in
                 if let path = UnsafePointer<CChar>(bitPattern: Interruption.pending.load(ordering: .relaxed))
@@ -47,6 +51,7 @@ private enum Interruption {
                 _exit(128 + number)
             }
         }
+        pthread_sigmask(SIG_UNBLOCK, &signals, nil)
     }
 
     static func forget() {

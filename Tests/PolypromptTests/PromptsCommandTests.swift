@@ -62,7 +62,7 @@ struct PromptsCommandTests {
             try prompts("alias", "both", "--ensemble", "mine@1,mine@2", "--combine", "majority").status == 0)
         #expect(try JSONValue.parse(try prompts("show", "both").output).object?["members"]?.array?.count == 2)
         let refused = try prompts("remove", "mine@2")
-        #expect(refused.status == 1 && refused.errors.contains("stable"), "\(refused.errors)")
+        #expect(refused.status == 1 && refused.errors.contains("the alias"), "\(refused.errors)")
         #expect(try prompts("remove", "both").status == 0)
         #expect(try prompts("remove", "stable").status == 0)
         #expect(try prompts("remove", "mine@2").output == "mine@2\n")
@@ -161,9 +161,8 @@ struct PromptsCommandTests {
         #expect(verified.status == 2 && !verified.output.isEmpty, "\(verified.output) \(verified.errors)")
         let answers = try Command.run(
             ["run", "--core", Command.core, "--store", store],
-            input: Data(
-                #"{"task": "spam", "input": "x"}"#.utf8 + "\n".utf8
-                    + #"{"task": "emotion", "input": "x"}"#.utf8))
+            input: Data(#"{"task": "spam", "input": "x"}"#.utf8) + Data([0x0A])
+                + Data(#"{"task": "emotion", "input": "x"}"#.utf8))
         let codes = try answers.lines.map { $0.object?["error"]?.object?["code"]?.string }
         #expect(codes.filter { $0 == "task_unusable" }.count == 1)
         #expect(codes.filter { $0 == nil }.count == 1)

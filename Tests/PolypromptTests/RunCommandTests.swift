@@ -98,7 +98,7 @@ struct RunCommandTests {
             let result = try Command.run(arguments + ["--input", input, "--output", "/dev/null"])
             #expect(result.status == 2 && result.errors.contains("\(lines) requests"))
             var usage = rusage()
-            getrusage(RUSAGE_CHILDREN, &usage)
+            getrusage(__rusage_who_t(RUSAGE_CHILDREN.rawValue), &usage)
             return Int(usage.ru_maxrss)
         }
         let short = try peak(lines: 10_000)
