@@ -25,7 +25,7 @@ func readFile(_ path: String, limit: Int) throws(TokenizerError) -> [UInt8]? {
     var filled = 0
     while filled < bytes.count {
         let got = bytes.withUnsafeMutableBytes {
-            read(descriptor, $0.baseAddress! + filled, $0.count - filled)
+            read(descriptor, $0.baseAddress?.advanced(by: filled), $0.count - filled)
         }
         if got < 0, errno == EINTR { continue }
         guard got >= 0 else {
