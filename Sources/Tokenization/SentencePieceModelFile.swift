@@ -1,0 +1,130 @@
+/// A SentencePiece model file, checked in the parts that libsentencepiece trusts, and made ready for it.
+///
+/// The library refuses bytes that are not a protocol buffer and vocabularies that make no sense. But it follows
+/// the compiled normalisation table without looking where it leads, recurses once for every byte of a piece,
+/// and takes a piece to end at its first NUL, so a damaged file could crash the process when it is loaded or,
+/// worse, when some text is encoded.
+///
+/// It also takes time in the square of its length for a run of characters that no piece covers, by copying the
+/// run for every character. With a piece for every byte it does not, so a model without such pieces is given
+/// them, beyond its own; a run of them is one unknown piece again in the end. Nothing else changes: byte pieces
+/// take no part in the search for the best pieces.
+///
+/// Source: `sentencepiece_model.proto` and the version 0.1.97 of the library.
+struct SentencePieceModelFile {
+    /// Pieces are a few characters long; the library's own later limit is 8,000 bytes.
+    static let maximumPieceBytes = 1024
+    /// The library has room for so many user-defined pieces of which each is the beginning of the next.
+    static let maximumNestedPieces = 64
+
+    /// The file's path, for error messages.
+    let path: String
+    /// How many pieces the model has.
+    private(set) var pieceCount = 0
+
+    private let bytes: [UInt8]
+    private var userDefined: [[UInt8]] = []
+    private var hasBytePieces = false
+    private var selfTests: [Range<Int>] = []
+
+    /// - Throws: ``TokenizerError/Code/invalidModel`` naming the file and what is wrong with it.
+    init(_ bytes: [UInt8], path: String) throws(TokenizerError) {
+        self.bytes = bytes
+        self.path = path
+        guard !bytes.isEmpty else { throw TokenizerError(.invalidModel, "\(path) is empty") }
+        try checkModel()
+    }
+
+    /// The model as the library is to load it: with byte pieces, and without the encodings that the trainer may
+    /// have stored for the library to check itself with, which know nothing of them.
+    var prepared: [UInt8] {
+        var prepared: [UInt8] = []
+        var position = 0
+        for range in selfTests {
+            prepared += bytes[position..<range.lowerBound]
+            position = range.upperBound
+        }
+        prepared += bytes[position...]
+        if hasBytePieces { return prepared }
+        for byte in 0...0xFF {
+            let digits = String(byte, radix: 16, uppercase: true)
+            let name = "<0x\(byte < 16 ? "0" : "")\(digits)>"
+            prepared += ProtocolBufferField.encoded(
+                1, ProtocolBufferField.encoded(1, name.utf8) + ProtocolBufferField.encoded(3, 6))
+        }
+        return prepared + ProtocolBufferField.encoded(2, ProtocolBufferField.encoded(35, 1))
+    }
+
+    private func failure(_ reason: String) -> TokenizerError {
+        TokenizerError(
+            .invalidModel, "\(path) is no SentencePiece model, or a damaged one: \(reason); get the file anew"
+        )
+    }
+
+    private func fields(_ range: Range<Int>) throws(TokenizerError) -> [ProtocolBufferField] {
+        guard let fields = ProtocolBufferField.list(bytes, range) else {
+            throw failure("the protocol buffer breaks off or is malformed at bytes \(range)")
+        }
+        return fields
+    }
+
+    /// `ModelProto`: pieces 1, trainer_spec 2, normalizer_spec 3, self_test_data 4, denormalizer_spec 5.
+    private mutating func checkModel() throws(TokenizerError) {
+        for field in try fields(bytes.indices) {
+            guard case .bytes(let range) = field.value else { continue }
+            switch field.number {
+            case 1: try checkPiece(range)
+            case 3, 5: try checkNormalizer(range)
+            case 4: selfTests.append(field.range)
+            default: break
+            }
+        }
+        guard nesting() <= Self.maximumNestedPieces else {
+            throw failure("more than \(Self.maximumNestedPieces) user-defined pieces begin with one another")
+        }
+    }
+
+    /// `SentencePiece`: piece 1, type 3 (4 is user-defined, 6 a byte).
+    private mutating func checkPiece(_ range: Range<Int>) throws(TokenizerError) {
+        var text: Range<Int> = range.lowerBound..<range.lowerBound
+        var isUserDefined = false
+        for field in try fields(range) {
+            switch (field.number, field.value) {
+            case (1, .bytes(let range)): text = range
+            // A type unknown to the library leaves an earlier one standing, so any of them counts.
+            case (3, .number(let type)):
+                isUserDefined = isUserDefined || Int32(truncatingIfNeeded: type) == 4
+                hasBytePieces = hasBytePieces || Int32(truncatingIfNeeded: type) == 6
+            default: break
+            }
+        }
+        pieceCount += 1
+        guard text.count <= Self.maximumPieceBytes else {
+            throw failure("a piece has \(text.count) bytes, more than \(Self.maximumPieceBytes)")
+        }
+        guard !bytes[text].contains(0) else { throw failure("a piece contains a NUL") }
+        if isUserDefined { userDefined.append(Array(bytes[text])) }
+    }
+
+    /// `NormalizerSpec`: precompiled_charsmap 2.
+    private func checkNormalizer(_ range: Range<Int>) throws(TokenizerError) {
+        for field in try fields(range) {
+            guard field.number == 2, case .bytes(let range) = field.value, !range.isEmpty else { continue }
+            if let reason = CharacterMapCheck.fault(in: bytes[range]) {
+                throw failure("the normalisation table (precompiled_charsmap) \(reason)")
+            }
+        }
+    }
+
+    /// The length of the longest chain of user-defined pieces of which each is a beginning of the next.
+    private func nesting() -> Int {
+        var chain: [[UInt8]] = []
+        var longest = 0
+        for piece in userDefined.sorted(by: { $0.lexicographicallyPrecedes($1) }) {
+            while let last = chain.last, !piece.starts(with: last) { chain.removeLast() }
+            chain.append(piece)
+            longest = max(longest, chain.count)
+        }
+        return longest
+    }
+}

@@ -1,0 +1,60 @@
+/// Turns text into a core's ids and back.
+///
+/// A tokenizer is immutable: any number of threads may use one at the same time.
+///
+/// What every tokenizer promises:
+/// - Text never becomes a control id. `</s>`, `<pad>` and `<unk>` written in text are ordinary characters.
+/// - A sentinel (`<extra_id_0>` …) written in text exactly so is its piece, wherever it stands and whatever
+///   stands beside it; other numbers, other spellings (`<extra_id_00>`) and halves are ordinary characters.
+/// - Empty text has no pieces, so ``encode(_:)`` yields the end-of-sequence id alone.
+/// - Encoding takes time proportional to the text's length, and no input makes it fail.
+public protocol Tokenizer: Sendable {
+    /// One more than the highest id that stands for something, sentinels included. A core's `vocab_size` is
+    /// usually padded beyond it, and may also be smaller when the core was trained without sentinels.
+    var pieceCount: Int { get }
+
+    /// How many sentinels there are: `<extra_id_0>` up to, not including, this number.
+    var sentinelCount: Int { get }
+
+    /// The id that ends every sequence: 1 in T5's own models.
+    var endOfSequence: Int32 { get }
+
+    /// Bytes that are equal exactly when two tokenizers give all text the same ids; to be hashed.
+    var identityBytes: [UInt8] { get }
+
+    /// The ids of UTF-8 text, without the end-of-sequence id. The text may contain NUL bytes and invalid UTF-8;
+    /// what becomes of the latter is the tokenizer's to say.
+    func encodePieces(bytes: some Collection<UInt8>) -> [Int32]
+
+    /// The ids' text. Control ids, the unknown id and ids that stand for nothing are skipped; sentinels are
+    /// their text. Spaces are not cleaned up.
+    func decode(_ ids: [Int32]) -> String
+
+    /// The text of one piece as the vocabulary has it, such as `▁the`, `</s>` or `<extra_id_0>`; `nil` when
+    /// nothing has the id.
+    func piece(_ id: Int32) -> String?
+}
+
+extension Tokenizer {
+    /// The ids of text and the end-of-sequence id: what a core's encoder is given, and what it is to answer.
+    public func encode(_ text: String) -> [Int32] {
+        encodePieces(text) + [endOfSequence]
+    }
+
+    /// The ids of text that need not be valid UTF-8, and the end-of-sequence id.
+    public func encode(bytes: some Collection<UInt8>) -> [Int32] {
+        encodePieces(bytes: bytes) + [endOfSequence]
+    }
+
+    /// The ids of text without the end-of-sequence id: for labels and target prefixes.
+    public func encodePieces(_ text: String) -> [Int32] {
+        encodePieces(bytes: text.utf8)
+    }
+}
+
+extension Collection where Element == UInt8 {
+    /// Calls `body` with the elements side by side in memory, copying them only when they are not.
+    func withContiguousBytes<Result>(_ body: (UnsafeBufferPointer<UInt8>) -> Result) -> Result {
+        withContiguousStorageIfAvailable(body) ?? Array(self).withUnsafeBufferPointer(body)
+    }
+}

@@ -1,0 +1,104 @@
+import Foundation
+import JSON
+import Testing
+import Tokenization
+
+/// The files that the tests read, relative to the package's root.
+enum Files {
+    static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent()
+    static let miniCore = root.appending(path: "models/polyprompt-mini")
+    static let miniModel = miniCore.appending(path: "spiece.model")
+
+    /// Other projects' expected ids, which may not be copied into this one.
+    static let published: URL? = {
+        let folder = root.deletingLastPathComponent().appending(path: "shared/tokenizer").standardized
+        return FileManager.default.fileExists(atPath: folder.path) ? folder : nil
+    }()
+
+    static func bytes(_ url: URL) throws -> [UInt8] { try Array(Data(contentsOf: url)) }
+
+    static func json(_ url: URL) throws -> JSONValue { try JSONValue.parse(bytes(url)) }
+
+    /// Runs `body` with a new directory that holds the files given.
+    static func withDirectory<Result>(
+        _ files: [String: [UInt8]], _ body: (URL) throws -> Result
+    ) throws -> Result {
+        let directory = FileManager.default.temporaryDirectory.appending(
+            path: "tokenizer-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: directory) }
+        for (name, bytes) in files { try Data(bytes).write(to: directory.appending(path: name)) }
+        return try body(directory)
+    }
+
+    /// The tokenizer of a core that consists of these files.
+    static func tokenizer(_ files: [String: [UInt8]]) throws -> any Tokenizer {
+        try withDirectory(files) { try TokenizerLoader.load(directory: $0.path) }
+    }
+}
+
+extension JSONValue {
+    /// An array of ids.
+    var ids: [Int32]? { array?.compactMap { $0.int.flatMap(Int32.init(exactly:)) } }
+}
+
+/// SplitMix64: the same random numbers on every run.
+struct SeededGenerator: RandomNumberGenerator {
+    var state: UInt64
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var value = state
+        value = (value ^ value >> 30) &* 0xBF58_476D_1CE4_E5B9
+        value = (value ^ value >> 27) &* 0x94D0_49BB_1331_11EB
+        return value ^ value >> 31
+    }
+
+    mutating func bytes(_ count: Int) -> [UInt8] {
+        (0..<count).map { _ in UInt8(truncatingIfNeeded: next()) }
+    }
+}
+
+/// Writes small SentencePiece models, sound and unsound ones.
+struct ModelBuilder {
+    enum Kind: Int { case normal = 1, unknown, control, userDefined, unused, byte }
+    enum Algorithm: Int { case unigram = 1, bpe, word, char }
+
+    /// T5's control pieces, then `▁` and the letters a to e.
+    var pieces: [(text: [UInt8], kind: Kind)] =
+        [("<pad>", .control), ("</s>", .control), ("<unk>", .unknown)].map { (Array($0.utf8), $1) }
+        + ["▁", "a", "b", "c", "d", "e"].map { (Array($0.utf8), .normal) }
+    var algorithm = Algorithm.unigram
+    var addsDummyPrefix = true
+    var characterMap: [UInt8] = []
+
+    mutating func add(_ text: String, _ kind: Kind) { pieces.append((Array(text.utf8), kind)) }
+
+    /// The file.
+    var model: [UInt8] {
+        var file: [UInt8] = []
+        for (index, piece) in pieces.enumerated() {
+            let score = Float(-index).bitPattern
+            let message =
+                Self.field(1, piece.text) + [0x15]
+                + (0..<4).map { UInt8(truncatingIfNeeded: score >> ($0 * 8)) }
+                + Self.field(3, piece.kind.rawValue)
+            file += Self.field(1, message)
+        }
+        file += Self.field(2, Self.field(3, algorithm.rawValue))
+        var normalizer = Self.field(3, addsDummyPrefix ? 1 : 0)
+        if !characterMap.isEmpty { normalizer += Self.field(2, characterMap) }
+        return file + Self.field(3, normalizer)
+    }
+
+    static func field(_ number: Int, _ contents: [UInt8]) -> [UInt8] {
+        varint(number << 3 | 2) + varint(contents.count) + contents
+    }
+
+    static func field(_ number: Int, _ value: Int) -> [UInt8] { varint(number << 3) + varint(value) }
+
+    static func varint(_ value: Int) -> [UInt8] {
+        value < 0x80 ? [UInt8(value)] : [UInt8(value & 0x7F | 0x80)] + varint(value >> 7)
+    }
+}
