@@ -153,7 +153,7 @@ public final class Environment: @unchecked Sendable {
     }
 
     /// Passes the gate and begins a transaction; who called ends it, then leaves the gate.
-    private func begin(readOnly: Bool) throws(LMDBError) -> OpaquePointer {
+    func begin(readOnly: Bool) throws(LMDBError) -> OpaquePointer {
         var checkedReaders = false
         while true {
             try enter()
