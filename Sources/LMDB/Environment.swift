@@ -152,8 +152,24 @@ public final class Environment: @unchecked Sendable {
         return result
     }
 
+    /// Whether the environment has no database.
+    public func isEmpty() throws(LMDBError) -> Bool {
+        // Not by `mdb_env_stat`: during another process's commit it shows a state that transactions do not yet.
+        let transaction = try begin(readOnly: true)
+        defer {
+            mdb_txn_abort(transaction)
+            gate.leave()
+        }
+        var main = MDB_dbi()
+        var statistics = MDB_stat()
+        var code = mdb_dbi_open(transaction, nil, 0, &main)
+        if code == MDB_SUCCESS { code = mdb_stat(transaction, main, &statistics) }
+        guard code == MDB_SUCCESS else { throw LMDBError(returnCode: code, path: path, doing: "reading") }
+        return statistics.ms_entries == 0
+    }
+
     /// Passes the gate and begins a transaction; who called ends it, then leaves the gate.
-    func begin(readOnly: Bool) throws(LMDBError) -> OpaquePointer {
+    private func begin(readOnly: Bool) throws(LMDBError) -> OpaquePointer {
         var checkedReaders = false
         while true {
             try enter()
