@@ -21,7 +21,8 @@ struct RunCommandTests {
 
     @Test("answers come in order; a failed request gives status 2, a summary goes to standard error")
     func answers() throws {
-        let good = #"{"id": 1, "task": "spam", "input": "call 0800 to claim your free prize"}"#
+        let good =
+            #"{"id": 1, "task": "spam", "input": "CONGRATULATIONS! You have won a £2000 prize. To claim call 0800 now"}"#
         let bad = #"{"id": 2, "task": "eggs", "input": "x"}"#
         let both = try Command.run(arguments, input: Data("\(good)\n\n\(bad)\n{\n".utf8))
         #expect(both.status == 2)

@@ -31,7 +31,7 @@ struct RequestTests {
     @Test("a response to a task with labels")
     func labels() throws {
         let response = try fixture.answer([
-            #"{"id": 1, "task": "spam", "input": "You won a prize! Call now"}"#
+            #"{"id": 1, "task": "spam", "input": "CONGRATULATIONS! You have won a £2000 prize. To claim call 0800 now"}"#
         ])[0]
         #expect(
             response.keys == [
@@ -45,7 +45,11 @@ struct RequestTests {
         #expect(response["output_ids"] == JSONValue(ids))
         let usage = try #require(response["usage"]?.object)
         #expect(usage["prompt_tokens"] == 20)
-        #expect(usage["input_tokens"]?.int == fixture.tokenizer.encode("You won a prize! Call now").count)
+        #expect(
+            usage["input_tokens"]?.int
+                == fixture.tokenizer.encode(
+                    "CONGRATULATIONS! You have won a £2000 prize. To claim call 0800 now"
+                ).count)
         #expect(usage["output_tokens"]?.int == ids.count)
         #expect(usage["truncated"] == nil)
     }
@@ -53,7 +57,7 @@ struct RequestTests {
     @Test("a request may choose among the labels")
     func chosenLabels() throws {
         let response = try fixture.answer([
-            #"{"task": "spam", "input": "You won a prize! Call now", "labels": ["not spam"]}"#
+            #"{"task": "spam", "input": "CONGRATULATIONS! You have won a £2000 prize. To claim call 0800 now", "labels": ["not spam"]}"#
         ])[0]
         #expect(response["label"] == "not spam")
         #expect(response.scores() == ["not spam": 1])
