@@ -1,1 +1,6 @@
 #pragma once
+
+#include "gemm.h"
+#include "isa.h"
+#include "pack.h"
+#include "rows.h"
