@@ -61,18 +61,17 @@ float widen(uint16_t x) {
     return f;
 }
 
-/// Written otherwise than the kernels': the nearest of the two neighbours, the even one between.
+/// Written otherwise than the kernels': the nearer neighbour, between two the even one.
 uint16_t narrow(float x) {
     uint32_t bits;
     memcpy(&bits, &x, 4);
-    uint16_t down = (uint16_t)(bits >> 16), up = down + 1;
+    uint16_t down = (uint16_t)(bits >> 16);
     if (x != x) return down | 0x40;
+    if (isinf(x)) return down;
     if (fabsf(x) < 0x1p-126f) return down & 0x8000;
-    float to_down = fabsf(x - widen(down)), to_up = (bits & 0x7f800000) == 0x7f800000 ? INFINITY
-                  : fabsf((float)((double)widen(down) + ldexp(1, (int)(bits >> 23 & 255) - 127 - 7) *
-                                                            (x < 0 ? -1 : 1) - (double)x));
-    if (to_down != to_up) return to_down < to_up ? down : up;
-    return down % 2 ? up : down;
+    double step = ldexp(1, (int)(bits >> 23 & 255) - 127 - 7), past = fabs((double)x) - fabs((double)widen(down));
+    if (past == step / 2) return down + down % 2;
+    return past < step / 2 ? down : down + 1;
 }
 
 size_t available(pp_cpu cpus[8]) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "attention.h"
 #include "gemm.h"
 #include "isa.h"
 #include "pack.h"
