@@ -17,8 +17,11 @@ enum {
     // the first steps of K stay in the first cache while A's rows pass by, loaded with the hint not to keep them
     // there; longer depths are cut into slices whose sums wait on the stack.
     RESIDENT_STEPS = 16,
-    SLICE_STEPS = 32,
-    A_BLOCK_BYTES = 5 << 18,
+    SLICE_STEPS = 24,
+    A_BLOCK_BYTES = 1 << 20,
+    // Waiting rows are finished so many a step, from a step on when their sums have reached the cache.
+    FINISH_STEP = 2,
+    FINISH_ROWS = 4,
     MAX_SLICED_ROWS = 256,
     MAX_ROWS = 1024,
 };
@@ -170,9 +173,10 @@ AMX_INLINE void sum_block(block_kind kind, const pp_gemm *g, const block *x, pen
         pp_target target = pp_target_of(g, before->panel, true, kind.integer);
         const char *sums = before->sums;
         size_t row = before->row[0];
-        for (size_t end = least(steps, 17); s < end; s++) {
+        for (; s < least(steps, FINISH_STEP); s++) STEP(true, false);
+        for (size_t end = least(steps, FINISH_STEP + 32 / FINISH_ROWS); s < end; s++) {
             STEP(true, false);
-            for (int i = 0; i < 2; i++, row++, sums += TILE_BYTES)
+            for (int i = 0; i < FINISH_ROWS; i++, row++, sums += TILE_BYTES)
                 pp_finish_row16(g, kind.epilogue, kind.integer, &target, row, sums, sums + 2 * TILE);
         }
         size_t done = row - before->row[0];
