@@ -13,10 +13,18 @@
 
 enum { MAX_ROWS = 4, ROW_BLOCK = 96 };
 
-AVX2_INLINE __m256i element(const char *a, size_t bytes) {
-    uint32_t x = 0;
-    memcpy(&x, a, bytes);
-    return _mm256_set1_epi32((int)x);
+/// A row's next 4 bytes of K in every element.
+AVX2_INLINE __m256i next4(const char *a) {
+    int32_t element;
+    memcpy(&element, a, 4);
+    return _mm256_set1_epi32(element);
+}
+
+/// The last 1 to 3 bytes of K, then zeros.
+AVX2_INLINE __m256i last(const char *a, size_t bytes) {
+    uint32_t element = 0;
+    for (size_t i = 0; i < bytes; i++) element |= (uint32_t)(uint8_t)a[i] << 8 * i;
+    return _mm256_set1_epi32((int)element);
 }
 
 /// The product of two bf16 is exact in float32. The odd elements go first, as in `vdpbf16ps`.
@@ -39,16 +47,20 @@ AVX2_INLINE void sum_rows(bool integer, int rows, const char *a, size_t a_stride
                           const char *b, float *sums) {
     __m256i c[MAX_ROWS][2];
     UNROLL for (int m = 0; m < rows; m++) c[m][0] = c[m][1] = _mm256_setzero_si256();
-    for (size_t k = 0; k < k_bytes; k += 4) {
-        size_t left = k_bytes - k;
-        __m256i b0 = _mm256_load_si256((const __m256i *)(b + k * PP_PANEL));
-        __m256i b1 = _mm256_load_si256((const __m256i *)(b + k * PP_PANEL + 32));
-        UNROLL for (int m = 0; m < rows; m++) {
-            __m256i x = element(a + (size_t)m * a_stride + k, left < 4 ? left : 4);
-            c[m][0] = integer ? multiply_int8(c[m][0], x, b0) : multiply_bf16(c[m][0], x, b0);
-            c[m][1] = integer ? multiply_int8(c[m][1], x, b1) : multiply_bf16(c[m][1], x, b1);
-        }
-    }
+    size_t k = 0;
+#define STEP(element)                                                                             \
+    do {                                                                                          \
+        __m256i b0 = _mm256_load_si256((const __m256i *)(b + k * PP_PANEL));                      \
+        __m256i b1 = _mm256_load_si256((const __m256i *)(b + k * PP_PANEL + 32));                 \
+        UNROLL for (int m = 0; m < rows; m++) {                                                   \
+            __m256i x = element;                                                                  \
+            c[m][0] = integer ? multiply_int8(c[m][0], x, b0) : multiply_bf16(c[m][0], x, b0);    \
+            c[m][1] = integer ? multiply_int8(c[m][1], x, b1) : multiply_bf16(c[m][1], x, b1);    \
+        }                                                                                         \
+    } while (0)
+    for (; k + 4 <= k_bytes; k += 4) STEP(next4(a + (size_t)m * a_stride + k));
+    if (k < k_bytes) STEP(last(a + (size_t)m * a_stride + k, k_bytes - k));
+#undef STEP
     UNROLL for (int m = 0; m < rows; m++) {
         _mm256_storeu_si256((__m256i *)(sums + m * PP_PANEL), c[m][0]);
         _mm256_storeu_si256((__m256i *)(sums + m * PP_PANEL + 8), c[m][1]);

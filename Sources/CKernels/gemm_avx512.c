@@ -14,11 +14,18 @@ enum { MAX_ROWS = 6, MAX_PANELS = 4, ROW_BLOCK = 192 };
 /// Which instruction multiplies.
 typedef enum form { FORM_BF16, FORM_WIDENED, FORM_INT8 } form;
 
-/// A row's next `bytes` (up to 4) of K as one register element; the rest zero.
-static inline uint32_t partial(const char *a, size_t bytes) {
+/// A row's next 4 bytes of K in every element.
+AVX512_INLINE __m512i next4(const char *a) {
+    int32_t element;
+    memcpy(&element, a, 4);
+    return _mm512_set1_epi32(element);
+}
+
+/// The last 1 to 3 bytes of K, then zeros.
+AVX512_INLINE __m512i last(const char *a, size_t bytes) {
     uint32_t element = 0;
-    memcpy(&element, a, bytes);
-    return element;
+    for (size_t i = 0; i < bytes; i++) element |= (uint32_t)(uint8_t)a[i] << 8 * i;
+    return _mm512_set1_epi32((int)element);
 }
 
 NATIVE_INLINE __m512i multiply_native(form f, __m512i c, __m512i a, __m512i b) {
@@ -36,27 +43,31 @@ AVX512_INLINE __m512i multiply_widened(__m512i c, __m512i a, __m512i b) {
                                                _mm512_castsi512_ps(_mm512_slli_epi32(b, 16)), sum));
 }
 
-/// Sums of `rows` × `panels`, constants where it is used, into `sums[panel][6][16]`. 4 bytes of K a step.
-#define SUM_BODY(multiplication)                                                                           \
-    __m512i c[MAX_ROWS][MAX_PANELS];                                                                       \
-    UNROLL for (int m = 0; m < rows; m++)                                                                  \
-        UNROLL for (int p = 0; p < panels; p++) c[m][p] = _mm512_setzero_si512();                          \
-    for (size_t k = 0; k < k_bytes; k += 4) {                                                              \
-        size_t left = k_bytes - k;                                                                         \
-        __m512i b_now[MAX_PANELS];                                                                         \
-        UNROLL for (int p = 0; p < panels; p++)                                                            \
-            b_now[p] = _mm512_load_si512(b + (size_t)p * panel_bytes + k * PP_PANEL);                      \
-        UNROLL for (int m = 0; m < rows; m++) {                                                            \
-            const char *at = a + (size_t)m * a_stride + k;                                                 \
-            __m512i a_now = _mm512_set1_epi32((int)partial(at, left < 4 ? left : 4));                      \
-            UNROLL for (int p = 0; p < panels; p++) {                                                      \
-                __m512i x = a_now, y = b_now[p];                                                           \
-                c[m][p] = multiplication;                                                                  \
-            }                                                                                              \
-        }                                                                                                  \
-    }                                                                                                      \
-    UNROLL for (int m = 0; m < rows; m++)                                                                  \
-        UNROLL for (int p = 0; p < panels; p++)                                                            \
+/// 4 bytes of K of every row and panel.
+#define STEP(multiplication, element)                                                          \
+    do {                                                                                       \
+        __m512i b_now[MAX_PANELS];                                                             \
+        UNROLL for (int p = 0; p < panels; p++)                                                \
+            b_now[p] = _mm512_load_si512(b + (size_t)p * panel_bytes + k * PP_PANEL);          \
+        UNROLL for (int m = 0; m < rows; m++) {                                                \
+            __m512i x = element;                                                               \
+            UNROLL for (int p = 0; p < panels; p++) {                                          \
+                __m512i y = b_now[p];                                                          \
+                c[m][p] = multiplication;                                                      \
+            }                                                                                  \
+        }                                                                                      \
+    } while (0)
+
+/// Sums of `rows` × `panels`, constants where it is used, into `sums[panel][6][16]`.
+#define SUM_BODY(multiplication)                                                               \
+    __m512i c[MAX_ROWS][MAX_PANELS];                                                           \
+    size_t k = 0;                                                                              \
+    UNROLL for (int m = 0; m < rows; m++)                                                      \
+        UNROLL for (int p = 0; p < panels; p++) c[m][p] = _mm512_setzero_si512();              \
+    for (; k + 4 <= k_bytes; k += 4) STEP(multiplication, next4(a + (size_t)m * a_stride + k)); \
+    if (k < k_bytes) STEP(multiplication, last(a + (size_t)m * a_stride + k, k_bytes - k));    \
+    UNROLL for (int m = 0; m < rows; m++)                                                      \
+        UNROLL for (int p = 0; p < panels; p++)                                                \
             _mm512_storeu_si512(sums + (p * MAX_ROWS + m) * 64, c[m][p])
 
 NATIVE_INLINE void sum_native(form f, int rows, int panels, const char *a, size_t a_stride, size_t k_bytes,

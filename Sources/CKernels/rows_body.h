@@ -52,11 +52,10 @@ PP_ROWS_TARGET static float PP_ROWS(amax_f32)(size_t width, const float *restric
 }
 
 PP_ROWS_TARGET static float PP_ROWS(amax_bf16)(size_t width, const uint16_t *restrict x) {
-    // Magnitudes of one sign order like their bits; beyond infinity lie the NaNs, which are passed over.
+    // Magnitudes order like their bits; beyond infinity lie the NaNs.
     uint16_t largest = 0;
     for (size_t i = 0; i < width; i++) {
         uint16_t v = x[i] & 0x7fff;
-        v = v > 0x7f80 ? 0 : v;
         largest = v > largest ? v : largest;
     }
     return pp_widen(largest);
