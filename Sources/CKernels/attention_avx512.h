@@ -1,5 +1,5 @@
-// Attention's inner parts for AVX-512. The including unit defines PP_ATTENTION(name) and, where bf16 conversion
-// is an instruction, PP_NATIVE_BF16.
+// Attention's inner parts for AVX-512. The including unit defines PP_ATTENTION(name) and, where conversion to
+// bf16 is an instruction, PP_NATIVE_BF16.
 
 #include "attention_kernels.h"
 #include "avx512.h"
@@ -43,8 +43,9 @@ AVX512 static void PP_ATTENTION(pack_values)(const uint16_t *v, size_t ld, size_
                                              uint16_t *panel) {
     __mmask16 mask = (__mmask16)((1u << columns) - 1);
     for (size_t t = 0; t < (keys + 31) / 32 * 32; t += 2) {
-        __m256i even = t < keys ? _mm256_maskz_loadu_epi16(mask, v + t * ld) : _mm256_setzero_si256();
-        __m256i odd = t + 1 < keys ? _mm256_maskz_loadu_epi16(mask, v + (t + 1) * ld) : _mm256_setzero_si256();
+        __m256i even = _mm256_setzero_si256(), odd = even;
+        if (t < keys) even = _mm256_maskz_loadu_epi16(mask, v + t * ld);
+        if (t + 1 < keys) odd = _mm256_maskz_loadu_epi16(mask, v + (t + 1) * ld);
         __m512i pairs = _mm512_or_si512(_mm512_cvtepu16_epi32(even),
                                         _mm512_slli_epi32(_mm512_cvtepu16_epi32(odd), 16));
         _mm512_store_si512(panel + t * PP_PANEL, pairs);

@@ -1,5 +1,5 @@
-// Attention's inner parts in plain C, compiled once for each instruction set without its own: the including unit
-// defines PP_ATTENTION(name), the name's form there, and PP_ATTENTION_TARGET.
+// Attention's inner parts in plain C, compiled once for each instruction set without its own: the including
+// unit defines PP_ATTENTION(name), the name's form there, and PP_ATTENTION_TARGET.
 
 #include "attention_kernels.h"
 #include "number.h"

@@ -11,8 +11,8 @@ typedef struct pp_attention_kernels {
     void (*pack_keys)(const uint16_t *k, size_t ld, size_t count, size_t width, uint16_t *panel);
     /// `columns` (up to 16) columns of V as one panel whose depth is keys, padded to 32.
     void (*pack_values)(const uint16_t *v, size_t ld, size_t keys, size_t columns, uint16_t *panel);
-    /// `e^(score + bias - largest)` of `n` scores in place, and in `out` (when not null) as bf16 followed by zeros
-    /// up to `padded`. Returns their sum, in lanes of 16 added as a tree.
+    /// `e^(score + bias - largest)` of `n` scores: in place when `out` is null, else bf16 in `out`, followed
+    /// by zeros up to `padded`. Returns their sum, in lanes of 16 added as a tree.
     float (*softmax)(float *scores, size_t n, const float *bias, uint16_t *out, size_t padded);
     /// `scores[head][t]` of one row and every key, `ld` floats a head.
     void (*decode_scores)(const pp_attention_row *row, float *scores, size_t ld);

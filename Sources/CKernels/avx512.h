@@ -90,7 +90,7 @@ AVX512_INLINE void pp_row_argmax(float *best, int32_t *best_index, __m512 x, siz
     }
 }
 
-/// Two adjacent panels as an epilogue sees them; the second may not exist (`second` is then its twin, masked).
+/// Two adjacent panels as an epilogue sees them; without a second one `second` is the first, masked out.
 typedef struct pp_target {
     size_t panel, second, column;
     __mmask16 mask0, mask1;

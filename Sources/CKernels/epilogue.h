@@ -1,7 +1,8 @@
 #pragma once
 
-// Epilogues in plain C for the scalar and AVX2 kernels (there the product dominates). No contraction into
-// fused multiply-adds, so that every instruction set rounds alike.
+// Epilogues in plain C for the scalar and AVX2 kernels (there the product dominates); the including unit
+// defines PP_INLINE with its instruction set. No contraction into fused multiply-adds, so that every
+// instruction set rounds alike.
 
 #include "gemm.h"
 #include "number.h"
@@ -12,7 +13,7 @@
 static inline size_t pp_min(size_t a, size_t b) { return a < b ? a : b; }
 
 /// Finishes one row of one panel: `c` has its 16 columns, `up` those of the panel after it when gated.
-static inline void pp_finish_row(const pp_gemm *g, size_t row, size_t panel, const float *c, const float *up) {
+PP_INLINE void pp_finish_row(const pp_gemm *g, size_t row, size_t panel, const float *c, const float *up) {
     size_t column = g->epilogue == PP_GATED_GELU_BF16 ? panel / 2 * PP_PANEL : panel * PP_PANEL;
     size_t count = column < g->columns ? pp_min(PP_PANEL, g->columns - column) : 0;
     float scale = g->row_scale ? g->row_scale[row] : 1;
@@ -69,15 +70,15 @@ static inline void pp_finish_row(const pp_gemm *g, size_t row, size_t panel, con
 }
 
 /// Finishes `rows` rows of one or (gated) two panels whose sums lie in `sums[panel][row][16]`.
-static inline void pp_finish_f32(const pp_gemm *g, size_t row, size_t rows, size_t panel, size_t panel_stride,
-                                 const float *sums) {
+PP_INLINE void pp_finish_f32(const pp_gemm *g, size_t row, size_t rows, size_t panel, size_t panel_stride,
+                             const float *sums) {
     for (size_t m = 0; m < rows; m++)
         pp_finish_row(g, row + m, panel, sums + m * PP_PANEL, sums + panel_stride + m * PP_PANEL);
 }
 
 /// The same for int32 sums, which become float32 here.
-static inline void pp_finish_s32(const pp_gemm *g, size_t row, size_t rows, size_t panel, size_t panel_stride,
-                                 const int32_t *sums) {
+PP_INLINE void pp_finish_s32(const pp_gemm *g, size_t row, size_t rows, size_t panel, size_t panel_stride,
+                             const int32_t *sums) {
     size_t panels = g->epilogue == PP_GATED_GELU_BF16 ? 2 : 1;
     for (size_t m = 0; m < rows; m++) {
         float c[2][PP_PANEL];

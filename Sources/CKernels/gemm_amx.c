@@ -6,16 +6,18 @@
 #include "avx512.h"
 #include "gemm_kernels.h"
 
-#define AMX __attribute__((target("amx-tile,amx-bf16,amx-int8,prfchw,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,fma")))
+#define AMX                                                                                              \
+    __attribute__((                                                                                      \
+        target("amx-tile,amx-bf16,amx-int8,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,fma")))
 #define AMX_INLINE AMX static inline __attribute__((always_inline))
 
 enum {
     TILE_ROWS = 16,
     TILE_BYTES = 64,  // of one row of a tile
     TILE = TILE_ROWS * TILE_BYTES,
-    // Caches of 48 KiB and 2 MiB. A block of A's rows stays in the second while all panels pass by. Of two panels
-    // the first steps of K stay in the first cache while A's rows pass by, loaded with the hint not to keep them
-    // there; longer depths are cut into slices whose sums wait on the stack.
+    // Caches of 48 KiB and 2 MiB. A block of A's rows stays in the second while all panels pass by. Of two
+    // panels the first steps of K stay in the first cache while A's rows pass by, loaded with the hint not to
+    // keep them there; longer depths are cut into slices whose sums wait on the stack.
     RESIDENT_STEPS = 16,
     SLICE_STEPS = 24,
     A_BLOCK_BYTES = 1 << 20,

@@ -4,11 +4,14 @@
 
 #include <immintrin.h>
 
-#include "epilogue.h"
 #include "gemm_kernels.h"
 
 #define AVX2 __attribute__((target("avx2,fma")))
 #define AVX2_INLINE AVX2 static inline __attribute__((always_inline))
+#define PP_INLINE AVX2 static inline
+
+#include "epilogue.h"
+
 #define UNROLL _Pragma("clang loop unroll(full)")
 
 enum { MAX_ROWS = 4, ROW_BLOCK = 96 };

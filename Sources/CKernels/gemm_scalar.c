@@ -1,5 +1,6 @@
 // The scalar twins: what every other kernel is compared with, and the only kernels on other processors.
 
+#define PP_INLINE static inline
 #include "epilogue.h"
 #include "gemm_kernels.h"
 

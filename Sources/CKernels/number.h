@@ -30,6 +30,9 @@ static inline uint16_t pp_narrow(float x) {
     return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }
 
+/// To the nearest integer, ties to even, for magnitudes below 2^22.
+static inline float pp_round(float x) { return (x + 0x1.8p23f) - 0x1.8p23f; }
+
 // e^x = 2^n e^r with n = round(x / ln 2) and |r| ≤ ln 2 / 2: Cephes' expf polynomial, ln 2 in two parts.
 #define PP_EXP_LOW (-87.0f)   // below it 0
 #define PP_EXP_HIGH 88.0f     // above it e^88
@@ -51,7 +54,7 @@ static inline uint16_t pp_narrow(float x) {
 static inline float pp_exp(float x) {
     if (x < PP_EXP_LOW) return 0;
     float limited = x > PP_EXP_HIGH ? PP_EXP_HIGH : x;
-    float n = rintf(limited * PP_LOG2_E);
+    float n = pp_round(limited * PP_LOG2_E);
     float r = limited - n * PP_LN2_HIGH;
     r = r - n * PP_LN2_LOW;
     float p = PP_EXP_5;
@@ -81,9 +84,9 @@ static inline float pp_lane_sum(const float lanes[16]) {
 /// Steps per unit for values up to `largest`; 0 where that would overflow.
 static inline float pp_inverse_step(float largest) { return largest > 0x1p-100f ? 127 / largest : 0; }
 
-/// `x * inverse` to the nearest integer within -127…127; NaN to -127, as the vector conversions give it.
+/// `x * inverse` to the nearest integer within -127…127; NaN to -127.
 static inline int8_t pp_quantise(float x, float inverse) {
     float scaled = x * inverse;
     if (!(scaled > -127)) return -127;
-    return (int8_t)rintf(scaled > 127 ? 127 : scaled);
+    return (int8_t)pp_round(scaled > 127 ? 127 : scaled);
 }

@@ -29,11 +29,20 @@ static float from_half(uint16_t half) {
     return pp_from_bits(sign | ((magnitude << 13) + ((127 - 15) << 23)));
 }
 
+/// What is packed.
+typedef struct source {
+    const pp_matrix *matrices;
+    size_t count, k;
+    pp_arrangement arrangement;
+    const float *gain;
+} source;
+
 /// A panel's column as float32, times the gain, and K's padding as zeros; all zeros for a padding column.
-static void load_column(const pp_matrix *matrices, size_t count, pp_arrangement arrangement, size_t k,
-                        const float *gain, size_t panel, size_t n, size_t begin, size_t end, float *out) {
+static void load_column(const source *s, size_t panel, size_t n, size_t begin, size_t end, float *out) {
+    const pp_matrix *matrices = s->matrices;
+    size_t count = s->count, k = s->k;
     size_t row = panel * PP_PANEL + n, matrix = 0;
-    if (arrangement == PP_INTERLEAVED) {
+    if (s->arrangement == PP_INTERLEAVED) {
         matrix = panel % 2;
         row = panel / 2 * PP_PANEL + n;
         if (row >= matrices[matrix].rows) matrix = count;
@@ -50,19 +59,20 @@ static void load_column(const pp_matrix *matrices, size_t count, pp_arrangement 
         case PP_F16: x = from_half(((const uint16_t *)data)[at]); break;
         case PP_BF16: x = pp_widen(((const uint16_t *)data)[at]); break;
         }
-        out[i - begin] = gain ? x * gain[i] : x;
+        out[i - begin] = s->gain ? x * s->gain[i] : x;
     }
     for (size_t i = stop; i < end; i++) out[i - begin] = 0;
 }
 
 void pp_pack_bf16(const pp_matrix *matrices, size_t count, pp_arrangement arrangement, size_t k,
                   const float *gain, size_t begin, size_t end, uint16_t *panels) {
+    source from = {matrices, count, k, arrangement, gain};
     float column[BLOCK_BF16];
     for (size_t panel = begin; panel < end; panel++)
         for (size_t start = 0; start < padded(k, BLOCK_BF16); start += BLOCK_BF16) {
             uint16_t *tile = panels + panel * pp_panel_bf16(k) + start * PP_PANEL;
             for (size_t n = 0; n < PP_PANEL; n++) {
-                load_column(matrices, count, arrangement, k, gain, panel, n, start, start + BLOCK_BF16, column);
+                load_column(&from, panel, n, start, start + BLOCK_BF16, column);
                 for (size_t i = 0; i < BLOCK_BF16; i++)
                     tile[i / 2 * 2 * PP_PANEL + n * 2 + i % 2] = pp_narrow(column[i]);
             }
@@ -71,20 +81,21 @@ void pp_pack_bf16(const pp_matrix *matrices, size_t count, pp_arrangement arrang
 
 void pp_pack_int8(const pp_matrix *matrices, size_t count, pp_arrangement arrangement, size_t k,
                   const float *gain, size_t begin, size_t end, int8_t *panels, float *scales, int32_t *sums) {
+    source from = {matrices, count, k, arrangement, gain};
     float column[BLOCK_INT8];
     size_t depth = padded(k, BLOCK_INT8);
     for (size_t panel = begin; panel < end; panel++)
         for (size_t n = 0; n < PP_PANEL; n++) {
             float largest = 0;
             for (size_t start = 0; start < depth; start += BLOCK_INT8) {
-                load_column(matrices, count, arrangement, k, gain, panel, n, start, start + BLOCK_INT8, column);
+                load_column(&from, panel, n, start, start + BLOCK_INT8, column);
                 for (size_t i = 0; i < BLOCK_INT8; i++) largest = fmaxf(largest, fabsf(column[i]));
             }
             float inverse = pp_inverse_step(largest);
             int32_t sum = 0;
             for (size_t start = 0; start < depth; start += BLOCK_INT8) {
                 int8_t *tile = panels + panel * pp_panel_int8(k) + start * PP_PANEL;
-                load_column(matrices, count, arrangement, k, gain, panel, n, start, start + BLOCK_INT8, column);
+                load_column(&from, panel, n, start, start + BLOCK_INT8, column);
                 for (size_t i = 0; i < BLOCK_INT8; i++) {
                     int8_t element = pp_quantise(column[i], inverse);
                     tile[i / 4 * 4 * PP_PANEL + n * 4 + i % 4] = element;

@@ -1,6 +1,6 @@
-// Row kernels in plain C, compiled once for each instruction set: the including unit defines PP_ROWS(name), the
-// name's form there, and PP_ROWS_TARGET. Lanes of 16 let the compiler use whole registers of any width and
-// still add in one order; nothing is contracted, so that every instruction set gives the same bits.
+// Row kernels in plain C, compiled once for each instruction set: the including unit defines PP_ROWS(name),
+// the name's form there, and PP_ROWS_TARGET. Lanes of 16 let the compiler use whole registers of any width
+// and still add in one order; nothing is contracted, so that every instruction set gives the same bits.
 
 #include "number.h"
 #include "rows_kernels.h"

@@ -1,8 +1,8 @@
-// Rates of the packed products by shape, beside this machine's own limits measured in the same run: tiles that
-// multiply registers only, and a read of memory. Best of several repeats, one thread.
+// Rates of the packed products by shape, beside this machine's own limits measured in the same run: tiles
+// that multiply registers only, and a read of memory. Best of several repeats, one thread.
 //
-//   clang -std=gnu17 -O2 -Wall -Wextra -ISources/CKernels/include Sources/CKernels/*.c Tests/CKernels/bench.c \
-//       -lm -o /tmp/ckernels-bench && /tmp/ckernels-bench
+//   clang -std=gnu17 -O2 -Wall -Wextra -ISources/CKernels/include Sources/CKernels/*.c \
+//       Tests/CKernels/bench.c -lm -o /tmp/ckernels-bench && /tmp/ckernels-bench
 
 #include <math.h>
 #include <stdio.h>
@@ -61,7 +61,8 @@ __attribute__((target("amx-tile,amx-bf16,amx-int8"))) static double peak(bool in
         if (integer) {
             _tile_dpbssd(0, 4, 6); _tile_dpbssd(1, 4, 7); _tile_dpbssd(2, 5, 6); _tile_dpbssd(3, 5, 7);
         } else {
-            _tile_dpbf16ps(0, 4, 6); _tile_dpbf16ps(1, 4, 7); _tile_dpbf16ps(2, 5, 6); _tile_dpbf16ps(3, 5, 7);
+            _tile_dpbf16ps(0, 4, 6); _tile_dpbf16ps(1, 4, 7);
+            _tile_dpbf16ps(2, 5, 6); _tile_dpbf16ps(3, 5, 7);
         }
     }
     double seconds = now() - start;

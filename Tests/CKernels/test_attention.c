@@ -43,7 +43,8 @@ static void test_block(const pp_cpu *cpu, size_t queries, size_t keys, size_t wi
     double *expected = malloc(width * sizeof *expected), *magnitude = malloc(width * sizeof *magnitude);
     int wrong = 0, outside = 0;
     for (size_t m = 0; m < queries; m++) {
-        reference(a.q + m * ld, a.k, ld, a.v, ld, NULL, keys, width, a.bias, (ptrdiff_t)m, expected, magnitude);
+        reference(a.q + m * ld, a.k, ld, a.v, ld, NULL, keys, width, a.bias, (ptrdiff_t)m, expected,
+                  magnitude);
         for (size_t i = 0; i < width; i++) {
             // Probabilities and result are rounded to bf16.
             double bound = magnitude[i] * 0x1p-8 + fabs(expected[i]) * 0x1p-8 + 1e-5;
@@ -51,7 +52,8 @@ static void test_block(const pp_cpu *cpu, size_t queries, size_t keys, size_t wi
             outside += out[m * ld_out + i] != before[m * ld_out + i];
         }
     }
-    check(wrong == 0, "%s attention %zu × %zu, width %zu: %d wrong", cpu_name(cpu), queries, keys, width, wrong);
+    check(wrong == 0, "%s attention %zu × %zu, width %zu: %d wrong", cpu_name(cpu), queries, keys, width,
+          wrong);
     check(outside == 0, "%s attention writes %d outside its head", cpu_name(cpu), outside);
 
     a.out = parts + width;
@@ -61,10 +63,12 @@ static void test_block(const pp_cpu *cpu, size_t queries, size_t keys, size_t wi
     }
     check(memcmp(out, parts, queries * ld_out * 2) == 0, "%s attention %zu × %zu differs when split",
           cpu_name(cpu), queries, keys);
-    free(qkv), free(out), free(parts), free(before), free(bias), free(scratch), free(expected), free(magnitude);
+    free(qkv), free(out), free(parts), free(before), free(bias), free(scratch);
+    free(expected), free(magnitude);
 }
 
-static void test_decode(const pp_cpu *cpu, size_t keys, size_t heads, size_t width, bool by_path, bool biased) {
+static void test_decode(const pp_cpu *cpu, size_t keys, size_t heads, size_t width, bool by_path,
+                        bool biased) {
     size_t rows = keys + 10, ld = heads * width + 8, inner = heads * width;
     uint16_t *q = random_bf16(inner), *k = random_bf16(rows * ld), *v = random_bf16(rows * ld);
     uint16_t *out = exact(inner * 2), *again = exact(inner * 2);
@@ -75,7 +79,8 @@ static void test_decode(const pp_cpu *cpu, size_t keys, size_t heads, size_t wid
     void *scratch = exact(pp_attention_decode_scratch(keys, heads, width));
     pp_attention_row row = {.q = q, .out = out, .k = k, .v = v, .ld_k = ld, .ld_v = ld,
                             .path = by_path ? path : NULL, .keys = keys, .heads = heads, .head_width = width,
-                            .bias = biased ? bias + position : NULL, .ld_bias = keys + 3, .position = position};
+                            .bias = biased ? bias + position : NULL, .ld_bias = keys + 3,
+                            .position = position};
     pp_attention_decode(cpu, &row, scratch);
     double *expected = malloc(width * sizeof *expected), *magnitude = malloc(width * sizeof *magnitude);
     int wrong = 0;
@@ -119,7 +124,8 @@ static void test_no_keys(const pp_cpu *cpu) {
 /// Scores that decide everything, as T5's unscaled products do.
 static void test_extremes(const pp_cpu *cpu) {
     enum { KEYS = 40, WIDTH = 64 };
-    uint16_t *q = random_bf16(WIDTH), *k = random_bf16(KEYS * WIDTH), *v = random_bf16(KEYS * WIDTH), out[WIDTH];
+    uint16_t *q = random_bf16(WIDTH), *k = random_bf16(KEYS * WIDTH), *v = random_bf16(KEYS * WIDTH);
+    uint16_t out[WIDTH];
     for (size_t i = 0; i < WIDTH; i++) {
         q[i] = narrow(8);
         for (size_t t = 0; t < KEYS; t++) k[t * WIDTH + i] = narrow(t == 23 ? 4 : -4 + (float)t * 0.01f);
@@ -136,8 +142,9 @@ void test_attention(void) {
     pp_cpu cpus[8];
     size_t count = available(cpus);
     for (size_t i = 0; i < count; i++) {
-        static const size_t shapes[][3] = {{1, 1, 64},   {2, 3, 1},    {16, 16, 64},  {33, 33, 64}, {5, 100, 32},
-                                           {70, 17, 40}, {150, 150, 64}, {65, 300, 128}, {9, 31, 7}};
+        static const size_t shapes[][3] = {{1, 1, 64},    {2, 3, 1},    {16, 16, 64},   {33, 33, 64},
+                                           {5, 100, 32},  {70, 17, 40}, {150, 150, 64}, {65, 300, 128},
+                                           {9, 31, 7}};
         for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
             test_block(&cpus[i], shapes[s][0], shapes[s][1], shapes[s][2], true);
             test_block(&cpus[i], shapes[s][0], shapes[s][1], shapes[s][2], false);

@@ -146,7 +146,8 @@ static void compare_with_double(const char *name, const problem *p, const output
             case PP_GATED_GELU_BF16:
                 up = exact_product(p, m, n, true, &up_bound);
                 wrong += !(fabs(widen(o->bf16[at]) - gelu(c) * up) <=
-                           1.2 * bound * fabs(up) + up_bound * fabs(gelu(c)) + (half + 1e-6) * fabs(gelu(c) * up) +
+                           1.2 * bound * fabs(up) + up_bound * fabs(gelu(c)) +
+                           (half + 1e-6) * fabs(gelu(c) * up) +
                            1e-6 * fabs(c * up));
                 break;
             case PP_ARGMAX: break;
@@ -155,7 +156,8 @@ static void compare_with_double(const char *name, const problem *p, const output
         if (p->epilogue == PP_ARGMAX) {
             size_t best = (size_t)o->index[m];
             wrong_best += best >= p->n || fabs(o->best[m] - row[best]) > bounds[best];
-            for (size_t n = 0; n < p->n && best < p->n; n++) wrong_best += row[n] > row[best] + bounds[n] + bounds[best];
+            for (size_t n = 0; n < p->n && best < p->n; n++)
+                wrong_best += row[n] > row[best] + bounds[n] + bounds[best];
         }
         for (size_t panel = 0; p->epilogue == PP_ADD_F32 && p->copy && panel < p->panels; panel++) {
             double sum = 0;
@@ -199,8 +201,8 @@ static void compare_splits(const pp_cpu *cpu, const problem *p, const output *wh
     }
 }
 
-static void test_problem(const pp_cpu *cpus, size_t count, size_t rows, size_t k, size_t n, pp_epilogue epilogue,
-                         bool integer) {
+static void test_problem(const pp_cpu *cpus, size_t count, size_t rows, size_t k, size_t n,
+                         pp_epilogue epilogue, bool integer) {
     problem p = make(rows, k, n, epilogue, integer);
     output before = make_output(&p), scalar = make_output(&p);
     run(&cpus[0], &p, &scalar, 0, rows, 0, p.panels);
@@ -245,9 +247,9 @@ static void test_ties_and_nan(const pp_cpu *cpu) {
 
 void test_gemm(void) {
     static const size_t shapes[][3] = {
-        {1, 1, 1},    {1, 768, 16},  {2, 32, 17},  {3, 33, 31},    {5, 64, 100}, {16, 100, 48},  {17, 7, 64},
-        {31, 96, 33}, {32, 256, 96}, {33, 130, 20}, {47, 512, 64}, {64, 1056, 48}, {70, 1090, 80}, {97, 768, 96},
-        {290, 1100, 36}, {330, 63, 64}, {6, 3072, 32}, {1100, 65, 40},
+        {1, 1, 1},      {1, 768, 16},  {2, 32, 17},   {3, 33, 31},   {5, 64, 100},   {16, 100, 48},
+        {17, 7, 64},    {31, 96, 33},  {32, 256, 96}, {33, 130, 20}, {47, 512, 64},  {64, 1056, 48},
+        {70, 1090, 80}, {97, 768, 96}, {330, 63, 64}, {6, 3072, 32}, {290, 1100, 36}, {1100, 65, 40},
     };
     pp_cpu cpus[8];
     size_t count = available(cpus);

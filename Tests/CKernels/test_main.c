@@ -69,7 +69,8 @@ uint16_t narrow(float x) {
     if (x != x) return down | 0x40;
     if (isinf(x)) return down;
     if (fabsf(x) < 0x1p-126f) return down & 0x8000;
-    double step = ldexp(1, (int)(bits >> 23 & 255) - 127 - 7), past = fabs((double)x) - fabs((double)widen(down));
+    double step = ldexp(1, (int)(bits >> 23 & 255) - 127 - 7);
+    double past = fabs((double)x) - fabs((double)widen(down));
     if (past == step / 2) return down + down % 2;
     return past < step / 2 ? down : down + 1;
 }

@@ -40,7 +40,8 @@ static void *random_weights(pp_type type, size_t count) {
     return x;
 }
 
-static void test_packing(pp_type type, pp_arrangement arrangement, size_t n0, size_t n1, size_t k, bool gained) {
+static void test_packing(pp_type type, pp_arrangement arrangement, size_t n0, size_t n1, size_t k,
+                         bool gained) {
     size_t ld = k + 3;
     pp_matrix matrices[2] = {{random_weights(type, n0 * ld), n0, ld, type},
                              {random_weights(type, n1 * ld), n1, ld, type}};

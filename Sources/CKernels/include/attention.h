@@ -28,7 +28,8 @@ size_t pp_attention_scratch(size_t keys, size_t head_width);
 void pp_attention_block(const pp_cpu *cpu, const pp_attention *attention, size_t begin, size_t end,
                         void *scratch);
 
-/// One query row over cached keys, for decoding: every head. Elements are bf16, head h at column h * head_width.
+/// One query row over cached keys, for decoding: every head. Elements are bf16, head h at column
+/// h * head_width.
 typedef struct pp_attention_row {
     const uint16_t *q;
     uint16_t *out;

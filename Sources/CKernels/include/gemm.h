@@ -9,7 +9,7 @@
 typedef enum pp_epilogue {
     PP_STORE_F32 = 0,         ///< f32 = c
     PP_STORE_BF16 = 1,        ///< bf16 = c
-    PP_ADD_F32 = 2,           ///< f32 += c; with `bf16` also the sum rounded; with `square_sums` also its squares
+    PP_ADD_F32 = 2,           ///< f32 += c; `bf16`: also the sum rounded; `square_sums`: also its squares
     PP_RELU_BF16 = 3,         ///< bf16 = max(c, 0)
     PP_GATED_GELU_BF16 = 4,   ///< bf16 = gelu_tanh(c of even panel) * c of odd panel (see PP_INTERLEAVED)
     PP_ARGMAX = 5,            ///< nothing stored; (best, best_index) of each row move to the largest column

@@ -18,7 +18,7 @@ typedef struct pp_matrix {
 /// How output channels fill the panels' columns.
 typedef enum pp_arrangement {
     PP_CONCATENATED = 0,  ///< rows of the first matrix, then of the second, …; only the last panel is padded
-    PP_INTERLEAVED = 1,   ///< gate, up: two matrices of as many rows; even panels hold the gate's, odd the other's
+    PP_INTERLEAVED = 1,   ///< gate and up, as many rows each: even panels hold the gate's, odd the other's
 } pp_arrangement;
 
 // Packed weights are panels of 16 output channels ("columns"), one after another, the same for every

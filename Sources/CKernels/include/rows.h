@@ -5,9 +5,9 @@
 
 #include "isa.h"
 
-// Kernels over rows: what a residual row becomes before a GEMM. Sums run in 16 lanes (element i in lane i % 16)
-// which are then added as a tree (i and i + 8, i + 4, i + 2, i + 1), so every instruction set gives the same
-// bits. Subnormal numbers become zero in bf16, as the AVX-512 conversion does it.
+// Kernels over rows: what a residual row becomes before a GEMM. Sums run in 16 lanes (element i in lane
+// i % 16) which are then added as a tree (i and i + 8, i + 4, i + 2, i + 1), so that every instruction set gives
+// the same bits. Subnormal numbers become zero in bf16, as the AVX-512 conversion does it.
 
 /// bf16 copy of each float32 row, and `inverse_rms[row] = 1 / sqrt(mean(x²) + epsilon)`.
 void pp_rms_cast_bf16(const pp_cpu *cpu, size_t rows, size_t width, const float *x, size_t ldx, float epsilon,
@@ -18,8 +18,8 @@ void pp_inverse_rms(size_t rows, size_t width, const float *square_sums, size_t 
                     float *inverse_rms);
 
 /// RMSNorm of each float32 row, quantised: `x * inverse_rms * gain ≈ out * scale`, |out| ≤ 127, the largest
-/// element 127 (to nearest even). `gain` may be null for 1. A row of zeros has scale 0; a row with an infinity
-/// or NaN has a scale that is not finite or elements of -127.
+/// element 127 (to nearest even). `gain` may be null for 1. A row of zeros has scale 0; a row with an
+/// infinity or NaN has a scale that is not finite.
 void pp_rms_quant_int8(const pp_cpu *cpu, size_t rows, size_t width, const float *x, size_t ldx,
                        const float *gain, float epsilon, int8_t *out, size_t ldo, float *scale);
 
