@@ -9,16 +9,20 @@
 #include <immintrin.h>
 #endif
 
+/// The kernels of the best instruction set, looked up once. Racing threads store the same pointer.
 static const struct pp_elementwise *table(void) {
+    static const struct pp_elementwise *known;
+    const struct pp_elementwise *found = __atomic_load_n(&known, __ATOMIC_RELAXED);
+    if (found) return found;
+    found = &pp_scalar_elementwise;
 #if defined(__x86_64__)
-    switch (pp_isa_current()) {
-    case PP_ISA_SCALAR: return &pp_scalar_elementwise;
-    case PP_ISA_AVX2: return &pp_avx2_elementwise;
-    default: return &pp_avx512_elementwise;
-    }
-#else
-    return &pp_scalar_elementwise;
+    pp_cpu cpu;
+    pp_cpu_detect(&cpu);
+    if (cpu.isa >= PP_ISA_AVX512) found = &pp_avx512_elementwise;
+    else if (cpu.isa == PP_ISA_AVX2) found = &pp_avx2_elementwise;
 #endif
+    __atomic_store_n(&known, found, __ATOMIC_RELAXED);
+    return found;
 }
 
 uint32_t pp_flush_denormals(void) {
@@ -89,13 +93,6 @@ size_t pp_f32_argmax(const float *x, size_t count) {
     for (size_t i = 1; i < count; i++)
         if (x[i] > x[best] || (isnan(x[best]) && !isnan(x[i]))) best = i;
     return best;
-}
-
-void pp_bf16_to_f32(const uint16_t *x, float *out, size_t count) {
-    for (size_t i = 0; i < count; i++) {
-        const uint32_t bits = (uint32_t)x[i] << 16;
-        memcpy(out + i, &bits, sizeof bits);
-    }
 }
 
 void pp_f16_to_f32(const uint16_t *x, float *out, size_t count) {

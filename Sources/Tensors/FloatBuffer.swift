@@ -15,16 +15,3 @@ package final class FloatBuffer: @unchecked Sendable {
 
     deinit { UnsafeMutableRawPointer(pointer).deallocate() }
 }
-
-/// Scratch memory that grows to the largest size asked for and is reused from then on.
-package struct Scratch {
-    private var buffer = FloatBuffer(count: 0)
-
-    package init() {}
-
-    /// Memory for at least `count` elements; its contents are undefined.
-    package mutating func reserve(_ count: Int) -> UnsafeMutablePointer<Float> {
-        if buffer.count < count { buffer = FloatBuffer(count: count + count / 4) }
-        return buffer.pointer
-    }
-}

@@ -26,12 +26,13 @@ public enum StoredElementType: String, Sendable, CaseIterable {
                 var done = 0
                 while done < count {
                     let width = min(4096, count - done)
-                    UnsafeMutableRawPointer(blockStart).copyMemory(
-                        from: start + done * 2, byteCount: width * 2)
+                    UnsafeMutableRawPointer(blockStart).copyMemory(from: start + done * 2, byteCount: width * 2)
                     if self == .float16 {
                         pp_f16_to_f32(blockStart, destination + done, width)
                     } else {
-                        pp_bf16_to_f32(blockStart, destination + done, width)
+                        for index in 0..<width {
+                            destination[done + index] = Float(bitPattern: UInt32(blockStart[index]) << 16)
+                        }
                     }
                     done += width
                 }

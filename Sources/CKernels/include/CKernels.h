@@ -1,4 +1,8 @@
 #pragma once
 
+#include "attention.h"
 #include "elementwise.h"
+#include "gemm.h"
 #include "isa.h"
+#include "pack.h"
+#include "rows.h"

@@ -56,8 +56,7 @@ double pp_f32_log_sum_exp(const float *x, size_t count);
 /// Index of the largest element (the lowest index of equal ones); NaN is never chosen unless all are. count > 0.
 size_t pp_f32_argmax(const float *x, size_t count);
 
-/// Widening conversions, exact.
-void pp_bf16_to_f32(const uint16_t *x, float *out, size_t count);
+/// float16 to float32, exactly.
 void pp_f16_to_f32(const uint16_t *x, float *out, size_t count);
 
 /// Whether every element is finite.

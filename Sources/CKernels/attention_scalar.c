@@ -1,0 +1,5 @@
+// Attention for any processor.
+
+#define PP_ATTENTION(name) pp_attention_scalar_##name
+#define PP_ATTENTION_TARGET
+#include "attention_body.h"
