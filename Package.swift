@@ -30,7 +30,7 @@ let package = Package(
         .target(
             name: "CSentencePiece",
             linkerSettings: [.linkedLibrary("sentencepiece")]),
-        .target(name: "CKernels"),
+        .target(name: "CKernels", linkerSettings: [.linkedLibrary("m")]),
 
         // MARK: Libraries, lowest first
         .target(name: "JSON", swiftSettings: settings),

@@ -1,5 +1,3 @@
-import CKernels
-
 /// What a sequence is to generate.
 public struct GenerationOptions: Sendable, Equatable {
     /// Ids that the decoder is given after its start id, before it answers.
@@ -51,8 +49,8 @@ extension T5Session {
                 end += sequence.next.count
                 lastRows.append(end - 1)
             }
-            logits(hidden, rows: lastRows) { row, logits in
-                let id = Int32(pp_f32_argmax(logits, configuration.vocabularySize))
+            for (row, id) in layers.argmax(gather(hidden, rows: lastRows), rows: lastRows.count).enumerated()
+            {
                 active[row].next = [id]
                 results[active[row].index].ids.append(id)
             }

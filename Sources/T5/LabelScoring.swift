@@ -75,11 +75,8 @@ extension T5Session {
         var edges = [Double](repeating: 0, count: trie.nodes.count)
         for (node, row) in plan.rowOfNode where trie.nodes[node].children.count > 1 {
             let children = trie.nodes[node].children
-            let logits = children.map { child in
-                Double(
-                    pp_f32_dot(
-                        hidden + row * d, weights.head.pointer + Int(trie.nodes[child].token) * d, d))
-            }
+            let logits = layers.logits(hidden + row * d, of: children.map { trie.nodes[$0].token }).map(
+                Double.init)
             let largest = logits.max() ?? 0
             let total = largest + log(logits.reduce(0) { $0 + exp($1 - largest) })
             for (child, logit) in zip(children, logits) { edges[child] = logit - total }

@@ -21,10 +21,10 @@ public final class EncodedBatch: Sendable {
     /// `[rows, d_model]`: the encoder's output, final norm applied.
     let rows: FloatBuffer
     /// A decoder layer's cross-attention keys and values `[rows, 2 × inner]`, keys first, one matrix a layer.
-    let crossKeysValues: [FloatBuffer]
+    let crossKeysValues: [AlignedBuffer]
     let width: Int
 
-    init(cumulativeSequenceLengths: [Int], rows: FloatBuffer, crossKeysValues: [FloatBuffer], width: Int) {
+    init(cumulativeSequenceLengths: [Int], rows: FloatBuffer, crossKeysValues: [AlignedBuffer], width: Int) {
         self.cumulativeSequenceLengths = cumulativeSequenceLengths
         self.rows = rows
         self.crossKeysValues = crossKeysValues

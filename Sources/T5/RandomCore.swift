@@ -36,13 +36,13 @@ struct RandomCoreSource: T5TensorSource {
     /// The names that `configuration(shape:)` knows.
     static let shapes = ["t5-small", "t5-base", "t5-large", "t5-v1_1-base"]
 
-    func embedding(_ shape: [Int]) -> FloatTensor { tensor("shared.weight", shape) }
+    func embedding(_ shape: [Int]) -> StoredTensor { tensor("shared.weight", shape) }
 
-    func untiedHead(_ shape: [Int], embedding: FloatTensor) -> FloatTensor? {
+    func untiedHead(_ shape: [Int], embedding: StoredTensor) -> StoredTensor? {
         configuration.tieWordEmbeddings ? nil : tensor("lm_head.weight", shape)
     }
 
-    func tensor(_ name: String, _ shape: [Int]) -> FloatTensor {
+    func tensor(_ name: String, _ shape: [Int]) -> StoredTensor {
         let count = shape.reduce(1, *)
         let buffer = FloatBuffer(count: count)
         let d = Float(configuration.modelWidth)
@@ -76,6 +76,8 @@ struct RandomCoreSource: T5TensorSource {
                 buffer.pointer[index] = (Float(bits) + 0.5) * scale
             }
         }
-        return FloatTensor(shape: shape, pointer: UnsafePointer(buffer.pointer), owner: buffer)
+        return StoredTensor(
+            name: name, elementType: .float32, shape: shape, path: "random",
+            bytes: UnsafeRawBufferPointer(start: buffer.pointer, count: count * 4), owner: buffer)
     }
 }

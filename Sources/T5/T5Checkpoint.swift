@@ -114,7 +114,7 @@ struct CoreFingerprint {
     /// Hashes the tensors' bytes, in parallel, and returns 64 hexadecimal digits.
     func digest(configuration: T5Configuration, facts: String, pool: WorkerPool) -> String {
         let lines = pool.map(tensors.sorted { $0.name < $1.name }) { tensor in
-            let digest = tensor.withBytes { SHA256.hash(data: $0) }
+            let digest = SHA256.hash(data: tensor.bytes)
             return "\(tensor.name) \(tensor.elementType.rawValue) \(tensor.shape) \(digest.hexadecimal)\n"
         }
         var hash = SHA256()

@@ -17,7 +17,24 @@ public final class T5Core: Sendable {
     /// How the core computes.
     public let precision: Precision
 
-    let weights: T5Weights
+    /// The tensors as they are stored.
+    let weights: T5Weights<StoredTensor>
+    /// The tensors in the form that the precision computes with.
+    private let compute: Compute
+
+    private enum Compute: Sendable {
+        case float32(T5Weights<FloatTensor>)
+    }
+
+    /// The embedding table `[vocab_size, d_model]`.
+    var embedding: StoredTensor { weights.embedding }
+
+    /// Layers for one session.
+    func makeLayers(pool: WorkerPool) -> any T5Layers {
+        switch compute {
+        case .float32(let weights): Float32Layers(weights, configuration: configuration, pool: pool)
+        }
+    }
 
     /// Loads a core.
     ///
@@ -51,6 +68,7 @@ public final class T5Core: Sendable {
                 configuration: configuration, facts: "head_scale \(weights.headScale.bitPattern)\n",
                 pool: pool)
         }
+        compute = .float32(weights.map { $0.floats() })
     }
 
     /// The shape's name when a core is named `random:SHAPE`.

@@ -1,59 +1,92 @@
 import Foundation
 import Tensors
 
-/// The weights of a core in float32, in place in the mapped checkpoint where it stores float32. Matrices are
-/// `[output, input]`, as checkpoints have them.
-struct T5Weights: Sendable {
+/// The weights of a core by their role, each in the form that `Tensor` gives. Matrices are `[output, input]`, as
+/// checkpoints have them.
+struct T5Weights<Tensor: Sendable>: Sendable {
     struct Attention: Sendable {
-        let q, k, v, o: FloatTensor
+        let q, k, v, o: Tensor
     }
 
     struct FeedForward: Sendable {
         /// `wi`, or `wi_0` (the gate) when `up` is there.
-        let gate: FloatTensor
-        let up: FloatTensor?
-        let down: FloatTensor
+        let gate: Tensor
+        let up: Tensor?
+        let down: Tensor
     }
 
     struct EncoderLayer: Sendable {
-        let attentionNorm: FloatTensor
+        let attentionNorm: Tensor
         let attention: Attention
-        let feedForwardNorm: FloatTensor
+        let feedForwardNorm: Tensor
         let feedForward: FeedForward
     }
 
     struct DecoderLayer: Sendable {
-        let selfAttentionNorm: FloatTensor
+        let selfAttentionNorm: Tensor
         let selfAttention: Attention
-        let crossAttentionNorm: FloatTensor
+        let crossAttentionNorm: Tensor
         let crossAttention: Attention
-        let feedForwardNorm: FloatTensor
+        let feedForwardNorm: Tensor
         let feedForward: FeedForward
     }
 
-    let embedding: FloatTensor
+    let embedding: Tensor
     /// The LM head; the embedding when they are tied.
-    let head: FloatTensor
+    let head: Tensor
+    let isTied: Bool
     /// What the decoder's output is multiplied with before the head: `d_model^-0.5` for tied checkpoints.
     let headScale: Float
     /// `[buckets, heads]`, of layer 0, shared by all layers.
-    let encoderBias: FloatTensor
-    let decoderBias: FloatTensor
+    let encoderBias: Tensor
+    let decoderBias: Tensor
     let encoder: [EncoderLayer]
-    let encoderNorm: FloatTensor
+    let encoderNorm: Tensor
     let decoder: [DecoderLayer]
-    let decoderNorm: FloatTensor
+    let decoderNorm: Tensor
+
+    /// The same weights in another form.
+    func map<New>(_ transform: (Tensor) -> New) -> T5Weights<New> {
+        func attention(_ layer: Attention) -> T5Weights<New>.Attention {
+            .init(q: transform(layer.q), k: transform(layer.k), v: transform(layer.v), o: transform(layer.o))
+        }
+        func feedForward(_ layer: FeedForward) -> T5Weights<New>.FeedForward {
+            .init(gate: transform(layer.gate), up: layer.up.map(transform), down: transform(layer.down))
+        }
+        let embedding = transform(embedding)
+        return T5Weights<New>(
+            embedding: embedding, head: isTied ? embedding : transform(head), isTied: isTied,
+            headScale: headScale, encoderBias: transform(encoderBias), decoderBias: transform(decoderBias),
+            encoder: encoder.map { layer in
+                .init(
+                    attentionNorm: transform(layer.attentionNorm), attention: attention(layer.attention),
+                    feedForwardNorm: transform(layer.feedForwardNorm),
+                    feedForward: feedForward(layer.feedForward))
+            },
+            encoderNorm: transform(encoderNorm),
+            decoder: decoder.map { layer in
+                .init(
+                    selfAttentionNorm: transform(layer.selfAttentionNorm),
+                    selfAttention: attention(layer.selfAttention),
+                    crossAttentionNorm: transform(layer.crossAttentionNorm),
+                    crossAttention: attention(layer.crossAttention),
+                    feedForwardNorm: transform(layer.feedForwardNorm),
+                    feedForward: feedForward(layer.feedForward))
+            },
+            decoderNorm: transform(decoderNorm))
+    }
 }
 
 /// Gives the tensors of a core by checkpoint name and shape: from files, or made up.
 protocol T5TensorSource {
-    mutating func tensor(_ name: String, _ shape: [Int]) throws(T5Error) -> FloatTensor
+    mutating func tensor(_ name: String, _ shape: [Int]) throws(T5Error) -> StoredTensor
     /// The LM head when the core is untied.
-    mutating func untiedHead(_ shape: [Int], embedding: FloatTensor) throws(T5Error) -> FloatTensor?
-    mutating func embedding(_ shape: [Int]) throws(T5Error) -> FloatTensor
+    mutating func untiedHead(_ shape: [Int], embedding: StoredTensor) throws(T5Error) -> StoredTensor?
+    /// The embedding table.
+    mutating func embedding(_ shape: [Int]) throws(T5Error) -> StoredTensor
 }
 
-extension T5Weights {
+extension T5Weights<StoredTensor> {
     /// Collects all tensors of a configuration from a source.
     init(_ c: T5Configuration, from source: inout some T5TensorSource) throws(T5Error) {
         let d = c.modelWidth
@@ -61,7 +94,8 @@ extension T5Weights {
         embedding = try source.embedding([c.vocabularySize, d])
         let untied = try source.untiedHead([c.vocabularySize, d], embedding: embedding)
         head = untied ?? embedding
-        headScale = c.scaleDecoderOutputs ?? (untied == nil) ? 1 / Float(d).squareRoot() : 1
+        isTied = untied == nil
+        headScale = c.scaleDecoderOutputs ?? isTied ? 1 / Float(d).squareRoot() : 1
 
         func attention(_ prefix: String, _ source: inout some T5TensorSource) throws(T5Error) -> Attention {
             Attention(
@@ -141,11 +175,11 @@ struct T5CheckpointSource: T5TensorSource {
         }
     }
 
-    mutating func tensor(_ name: String, _ shape: [Int]) throws(T5Error) -> FloatTensor {
+    mutating func tensor(_ name: String, _ shape: [Int]) throws(T5Error) -> StoredTensor {
         use(try checkpoint.require(name, shape: shape))
     }
 
-    mutating func embedding(_ shape: [Int]) throws(T5Error) -> FloatTensor {
+    mutating func embedding(_ shape: [Int]) throws(T5Error) -> StoredTensor {
         var names = ["shared.weight", "encoder.embed_tokens.weight", "decoder.embed_tokens.weight"]
         if configuration.tieWordEmbeddings { names.append("lm_head.weight") }
         guard let tensor = try checkpoint.find(names, shape: shape) else {
@@ -159,21 +193,21 @@ struct T5CheckpointSource: T5TensorSource {
 
     /// Untied are the cores whose configuration says so, and those that transformers 5 wrote (it states
     /// `tie_word_embeddings: true` for every T5 and adds `scale_decoder_outputs`) with a head of their own.
-    mutating func untiedHead(_ shape: [Int], embedding: FloatTensor) throws(T5Error) -> FloatTensor? {
+    mutating func untiedHead(_ shape: [Int], embedding: StoredTensor) throws(T5Error) -> StoredTensor? {
         if configuration.tieWordEmbeddings {
             guard configuration.scaleDecoderOutputs != nil,
                 let stored = try checkpoint.find(["lm_head.weight"], shape: shape)
             else { return nil }
-            let head = stored.floats()
-            let isEqual = memcmp(head.pointer, embedding.pointer, head.count * 4) == 0
+            let isEqual =
+                stored.elementType == embedding.elementType && stored.bytes.elementsEqual(embedding.bytes)
             guard !isEqual else { return nil }
             return use(stored)
         }
         return use(try checkpoint.require("lm_head.weight", shape: shape))
     }
 
-    private mutating func use(_ tensor: StoredTensor) -> FloatTensor {
+    private mutating func use(_ tensor: StoredTensor) -> StoredTensor {
         fingerprint.include(tensor)
-        return tensor.floats()
+        return tensor
     }
 }

@@ -15,7 +15,9 @@ package final class AlignedBuffer: @unchecked Sendable {
     deinit { pointer.deallocate() }
 
     /// The memory as elements of a trivial type.
-    package func elements<Element: BitwiseCopyable>(_ type: Element.Type = Element.self) -> UnsafeMutablePointer<Element> {
+    package func elements<Element: BitwiseCopyable>(_ type: Element.Type = Element.self)
+        -> UnsafeMutablePointer<Element>
+    {
         pointer.assumingMemoryBound(to: type)
     }
 }

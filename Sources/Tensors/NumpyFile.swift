@@ -52,10 +52,13 @@ public enum NumpyFile {
             throw malformed(
                 "shape \(shape) does not agree with the \(bytes.count - start - length) bytes of data")
         }
-        let tensor = StoredTensor(
-            name: "", elementType: elementType, shape: [rows, columns], file: file,
-            range: start + length..<bytes.count)
-        return (rows, columns, tensor.values())
+        let values = [Float](unsafeUninitializedCapacity: count) { storage, initialized in
+            if let first = storage.baseAddress {
+                elementType.widen(UnsafeRawBufferPointer(rebasing: bytes[(start + length)...]), into: first)
+            }
+            initialized = count
+        }
+        return (rows, columns, values)
     }
 
     /// The text of a value in the header's dictionary.

@@ -146,78 +146,8 @@ public final class SafetensorsFile: Sendable {
                 .unsupported,
                 "\(path): tensor \(name) has dtype \(entry.elementType); F32, F16 or BF16 was expected")
         }
-        return StoredTensor(name: name, elementType: type, shape: entry.shape, file: file, range: entry.range)
+        return StoredTensor(
+            name: name, elementType: type, shape: entry.shape, path: path,
+            bytes: UnsafeRawBufferPointer(rebasing: file.bytes[entry.range]), owner: file)
     }
-}
-
-/// A floating-point tensor in a mapped file.
-public struct StoredTensor: Sendable {
-    /// The tensor's name in its file.
-    public let name: String
-    /// How its elements are stored.
-    public let elementType: StoredElementType
-    /// Extents, outermost first.
-    public let shape: [Int]
-    private let file: MappedFile
-    private let range: Range<Int>
-
-    package init(
-        name: String, elementType: StoredElementType, shape: [Int], file: MappedFile, range: Range<Int>
-    ) {
-        self.name = name
-        self.elementType = elementType
-        self.shape = shape
-        self.file = file
-        self.range = range
-    }
-
-    /// Number of elements.
-    public var count: Int { range.count / elementType.size }
-
-    /// Where it is stored, for messages.
-    public var path: String { file.path }
-
-    /// Calls `body` with the stored bytes, valid only during the call.
-    package func withBytes<Result, Failure: Error>(
-        _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
-    ) throws(Failure) -> Result {
-        try body(UnsafeRawBufferPointer(rebasing: file.bytes[range]))
-    }
-
-    /// The elements as float32: in place when they are stored so and aligned, else widened into new memory.
-    package func floats() -> FloatTensor {
-        withBytes { bytes in
-            if elementType == .float32, let start = bytes.baseAddress, Int(bitPattern: start) % 4 == 0 {
-                return FloatTensor(
-                    shape: shape, pointer: start.assumingMemoryBound(to: Float.self), owner: file)
-            }
-            let buffer = FloatBuffer(count: count)
-            elementType.widen(bytes, into: buffer.pointer)
-            return FloatTensor(shape: shape, pointer: UnsafePointer(buffer.pointer), owner: buffer)
-        }
-    }
-
-    /// The elements as float32, in an array.
-    public func values() -> [Float] {
-        [Float](unsafeUninitializedCapacity: count) { storage, initialized in
-            if let start = storage.baseAddress { withBytes { elementType.widen($0, into: start) } }
-            initialized = count
-        }
-    }
-}
-
-/// A read-only float32 tensor, mapped or in memory of its own.
-package struct FloatTensor: Sendable {
-    package let shape: [Int]
-    /// Safe to share: nobody writes to it, and `owner` keeps the memory alive.
-    package nonisolated(unsafe) let pointer: UnsafePointer<Float>
-    private let owner: any AnyObject & Sendable
-
-    package init(shape: [Int], pointer: UnsafePointer<Float>, owner: any AnyObject & Sendable) {
-        self.shape = shape
-        self.pointer = pointer
-        self.owner = owner
-    }
-
-    package var count: Int { shape.reduce(1, *) }
 }

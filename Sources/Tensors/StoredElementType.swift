@@ -26,7 +26,8 @@ public enum StoredElementType: String, Sendable, CaseIterable {
                 var done = 0
                 while done < count {
                     let width = min(4096, count - done)
-                    UnsafeMutableRawPointer(blockStart).copyMemory(from: start + done * 2, byteCount: width * 2)
+                    UnsafeMutableRawPointer(blockStart).copyMemory(
+                        from: start + done * 2, byteCount: width * 2)
                     if self == .float16 {
                         pp_f16_to_f32(blockStart, destination + done, width)
                     } else {

@@ -1,0 +1,76 @@
+/// A floating-point tensor as it is stored: in a mapped file, or made up in memory.
+public struct StoredTensor: Sendable {
+    /// The tensor's name in its file.
+    public let name: String
+    /// How its elements are stored.
+    public let elementType: StoredElementType
+    /// Extents, outermost first.
+    public let shape: [Int]
+    /// Where it is stored, for messages.
+    public let path: String
+    /// The stored elements, at any alignment.
+    ///
+    /// Safe to share: nobody writes to them, and `owner` keeps the memory alive.
+    package nonisolated(unsafe) let bytes: UnsafeRawBufferPointer
+    private let owner: any AnyObject & Sendable
+
+    package init(
+        name: String, elementType: StoredElementType, shape: [Int], path: String,
+        bytes: UnsafeRawBufferPointer,
+        owner: any AnyObject & Sendable
+    ) {
+        self.name = name
+        self.elementType = elementType
+        self.shape = shape
+        self.path = path
+        self.bytes = bytes
+        self.owner = owner
+    }
+
+    /// Number of elements.
+    public var count: Int { bytes.count / elementType.size }
+
+    /// Whether the elements can be read in place by code that needs them aligned.
+    package var isAligned: Bool { Int(bitPattern: bytes.baseAddress) % elementType.size == 0 }
+
+    /// The elements as float32: in place when they are stored so and aligned, else widened into new memory.
+    package func floats() -> FloatTensor {
+        if elementType == .float32, isAligned, let start = bytes.baseAddress {
+            return FloatTensor(shape: shape, pointer: start.assumingMemoryBound(to: Float.self), owner: owner)
+        }
+        let buffer = FloatBuffer(count: count)
+        elementType.widen(bytes, into: buffer.pointer)
+        return FloatTensor(shape: shape, pointer: UnsafePointer(buffer.pointer), owner: buffer)
+    }
+
+    /// Widens one row of a matrix.
+    package func widenRow(_ row: Int, into destination: UnsafeMutablePointer<Float>) {
+        let size = shape[1] * elementType.size
+        elementType.widen(
+            UnsafeRawBufferPointer(rebasing: bytes[row * size..<(row + 1) * size]), into: destination)
+    }
+
+    /// The elements as float32, in an array.
+    public func values() -> [Float] {
+        [Float](unsafeUninitializedCapacity: count) { storage, initialized in
+            if let start = storage.baseAddress { elementType.widen(bytes, into: start) }
+            initialized = count
+        }
+    }
+}
+
+/// A read-only float32 tensor, mapped or in memory of its own.
+package struct FloatTensor: Sendable {
+    package let shape: [Int]
+    /// Safe to share: nobody writes to it, and `owner` keeps the memory alive.
+    package nonisolated(unsafe) let pointer: UnsafePointer<Float>
+    private let owner: any AnyObject & Sendable
+
+    package init(shape: [Int], pointer: UnsafePointer<Float>, owner: any AnyObject & Sendable) {
+        self.shape = shape
+        self.pointer = pointer
+        self.owner = owner
+    }
+
+    package var count: Int { shape.reduce(1, *) }
+}
