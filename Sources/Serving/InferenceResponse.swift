@@ -4,7 +4,7 @@ import JSON
 public struct InferenceResponse: Sendable {
     /// Why generation ended.
     public enum FinishReason: String, Sendable {
-        /// The end-of-sequence id was produced, or a label was chosen.
+        /// The end-of-sequence id or a stop text was produced, or a label was chosen.
         case stop
         /// The limit of new ids was reached first.
         case length
@@ -16,10 +16,20 @@ public struct InferenceResponse: Sendable {
         public var promptTokens: Int
         /// Ids of the input, the end-of-sequence id included; of all members' inputs for an ensemble.
         public var inputTokens: Int
-        /// Ids of the output, the end-of-sequence id included where it was produced.
+        /// Ids of all outputs, the end-of-sequence id included where it was produced.
         public var outputTokens: Int
         /// Whether the text was cut at the task's limit.
         public var isTruncated: Bool
+    }
+
+    /// One of several outputs.
+    public struct Output: Sendable, Equatable {
+        /// The generated text, up to the first stop text; `nil` when the core has no tokenizer.
+        public var text: String?
+        /// The generated ids, those of a stop text included.
+        public var ids: [Int32]
+        /// Why generation ended.
+        public var finishReason: FinishReason
     }
 
     /// An answer.
@@ -28,10 +38,15 @@ public struct InferenceResponse: Sendable {
         public var task: String?
         /// The task's version; `nil` for the bare core and for ensembles.
         public var version: Int?
-        /// The generated text, or the chosen label's; `nil` when the core has no tokenizer.
+        /// The generated text, up to the first stop text, or the chosen label's; `nil` when the core has no
+        /// tokenizer.
         public var output: String?
-        /// The output's ids.
+        /// The output's ids, those of a stop text included.
         public var outputIDs: [Int32]
+        /// All outputs, the best first, when the task returns several (`num_return_sequences`); `output` and
+        /// `outputIDs` are the first one's. In JSON `"outputs": [{"output", "output_ids", "finish_reason"},
+        /// …]`.
+        public var outputs: [Output]
         /// The likeliest label's name, when labels were scored.
         public var label: String?
         /// Each label's probability in the task's order.
@@ -65,6 +80,16 @@ public struct InferenceResponse: Sendable {
             if let version = answer.version { object["version"] = JSONValue(version) }
             object["output"] = JSONValue(answer.output)
             object["output_ids"] = JSONValue(answer.outputIDs.map(Int.init))
+            if !answer.outputs.isEmpty {
+                object["outputs"] = .array(
+                    answer.outputs.map { output in
+                        [
+                            "output": JSONValue(output.text),
+                            "output_ids": JSONValue(output.ids.map(Int.init)),
+                            "finish_reason": .string(output.finishReason.rawValue),
+                        ]
+                    })
+            }
             if let label = answer.label { object["label"] = .string(label) }
             if let scores = answer.scores {
                 object["scores"] = .object(

@@ -5,8 +5,8 @@ import T5
 import Tasks
 import Tokenization
 
-/// A request whose task is found, whose text is tokenized and whose limits are checked: all that is left is the
-/// core's work and the wording of the answer.
+/// A request whose task is found, whose text is tokenized and whose limits are checked: all that is left is
+/// the core's work and the wording of the answer.
 struct PreparedRequest: Sendable {
     /// The request's id.
     let id: JSONValue?
@@ -16,9 +16,16 @@ struct PreparedRequest: Sendable {
     let members: [Member]
     /// How an ensemble's members are combined; `nil` for a single task.
     let combination: Combination?
-    let maximumNewTokens: Int
-    /// The labels to score; `nil` to generate.
-    let labels: ServedTask.LabelSet?
+    let work: Work
+    /// Texts before which a generated answer ends.
+    let stop: StopTexts?
+
+    /// What is wanted of every member.
+    enum Work: Sendable {
+        case score(ServedTask.LabelSet)
+        /// Options without a prefix, which is each member's own.
+        case generate(GenerationOptions)
+    }
 
     struct Member: Sendable {
         let task: ServedTask
@@ -26,24 +33,33 @@ struct PreparedRequest: Sendable {
         let ids: [Int32]
         /// Whether the text was cut at the task's limit.
         let isTruncated: Bool
+
+        /// Encoder rows that it takes.
+        var encoderRows: Int { task.promptRows + ids.count }
+
+        /// Options with its prefix.
+        func prefixed(_ options: GenerationOptions) -> GenerationOptions {
+            var options = options
+            options.prefix = task.prefix
+            return options
+        }
     }
 
     /// Encoder rows that the request takes.
-    var cost: Int { members.reduce(0) { $0 + $1.task.promptRows + $1.ids.count } }
+    var encoderRows: Int { members.reduce(0) { $0 + $1.encoderRows } }
 
     /// The core's work, an item a member.
     var items: [CoreItem] {
         members.map { member in
             let work: CoreItem.Work
-            if let labels {
+            switch self.work {
+            case .score(let labels):
                 let normalization: LabelNormalization =
                     member.task.definition.normalize == .labels ? .labels : .vocabulary
                 work = .score(
                     LabelScoringOptions(
                         trie: labels.trie, normalization: normalization, prefix: member.task.prefix))
-            } else {
-                work = .generate(
-                    GenerationOptions(prefix: member.task.prefix, maximumNewTokens: maximumNewTokens))
+            case .generate(let options): work = .generate(member.prefixed(options))
             }
             return CoreItem(input: T5Input(rows: member.prompt, ids: member.ids), work: work)
         }
@@ -55,12 +71,13 @@ struct PreparedRequest: Sendable {
     func answer(_ outputs: [CoreOutput], tokenizer: (any Tokenizer)?) -> InferenceResponse.Answer {
         var answer = InferenceResponse.Answer(
             task: task, version: combination == nil ? members.first?.task.version : nil, output: nil,
-            outputIDs: [], label: nil, scores: nil, finishReason: .stop,
+            outputIDs: [], outputs: [], label: nil, scores: nil, finishReason: .stop,
             usage: InferenceResponse.Usage(
                 promptTokens: members.reduce(0) { $0 + $1.task.promptRows },
                 inputTokens: members.reduce(0) { $0 + $1.ids.count }, outputTokens: 0,
                 isTruncated: members.contains { $0.isTruncated }))
-        if let labels {
+        switch work {
+        case .score(let labels):
             let (probabilities, best) = combine(
                 outputs.map { output in
                     guard case .logLikelihoods(let values) = output else { return [] }
@@ -70,23 +87,34 @@ struct PreparedRequest: Sendable {
             answer.output = labels.texts[best]
             answer.outputIDs = labels.ids[best]
             answer.scores = zip(labels.names, probabilities).map { ($0, $1) }
-        } else {
-            let generations = outputs.compactMap { output -> Generation? in
-                guard case .generation(let generation) = output else { return nil }
-                return generation
+            answer.usage.outputTokens = answer.outputIDs.count
+        case .generate(let options):
+            let members = outputs.compactMap { output -> [Generation]? in
+                guard case .generations(let generations) = output else { return nil }
+                return generations
             }
-            let generation = Self.majority(generations) ?? Generation()
-            answer.output = tokenizer.map { $0.decode(generation.ids) }
-            answer.outputIDs = generation.ids
-            answer.finishReason = generation.isFinished ? .stop : .length
+            let worded = Self.majority(members).map { word($0, tokenizer: tokenizer) }
+            answer.output = worded.first?.text
+            answer.outputIDs = worded.first?.ids ?? []
+            answer.finishReason = worded.first?.finishReason ?? .length
+            if options.returnedSequences > 1 { answer.outputs = worded }
+            answer.usage.outputTokens = worded.reduce(0) { $0 + $1.ids.count }
         }
-        answer.usage.outputTokens = answer.outputIDs.count
         return answer
     }
 
-    /// The members' probabilities as one (their mean, or each label's share of the members' votes) and the label
-    /// they choose. Labels with equally many votes are told apart by their mean probability, and the earlier of
-    /// equally likely labels wins.
+    /// A generated sequence as text, which ends before the first stop text.
+    private func word(_ generation: Generation, tokenizer: (any Tokenizer)?) -> InferenceResponse.Output {
+        let text = tokenizer?.decode(generation.ids)
+        let cut = text.flatMap { stop?.cut($0) }
+        return InferenceResponse.Output(
+            text: cut ?? text, ids: generation.ids,
+            finishReason: cut != nil || generation.isFinished ? .stop : .length)
+    }
+
+    /// The members' probabilities as one (their mean, or each label's share of the members' votes) and the
+    /// label they choose. Labels with equally many votes are told apart by their mean probability, and the
+    /// earlier of equally likely labels wins.
     private func combine(_ members: [[Double]]) -> (probabilities: [Double], best: Int) {
         func best(_ values: [Double]) -> Int { values.indices.max { values[$0] < values[$1] } ?? 0 }
         let share = 1 / Double(members.count)
@@ -101,12 +129,12 @@ struct PreparedRequest: Sendable {
         return (votes, chosen)
     }
 
-    /// The output that most members gave; the earliest of equally frequent ones.
-    private static func majority(_ generations: [Generation]) -> Generation? {
+    /// What the first of those members generated whose best output most members gave.
+    private static func majority(_ members: [[Generation]]) -> [Generation] {
         var counts: [[Int32]: Int] = [:]
-        for generation in generations { counts[generation.ids, default: 0] += 1 }
+        for member in members { counts[member.first?.ids ?? [], default: 0] += 1 }
         let most = counts.values.max()
-        return generations.first { counts[$0.ids] == most }
+        return members.first { counts[$0.first?.ids ?? []] == most } ?? []
     }
 
     /// Over the labels' children the log-likelihoods are already normalised, and this changes nothing but

@@ -13,14 +13,6 @@ struct RequestPreparer: Sendable {
     enum Outcome: Sendable {
         case ready(PreparedRequest)
         case failed(InferenceResponse)
-
-        /// Encoder rows that it takes.
-        var cost: Int {
-            switch self {
-            case .ready(let request): request.cost
-            case .failed: 0
-            }
-        }
     }
 
     /// Prepares one line.
@@ -64,10 +56,7 @@ struct RequestPreparer: Sendable {
                     + "was expected")
         }
         let labels = try labels(request, resolved.first)
-        guard labels != nil || (decoding.beamCount == 1 && decoding.temperature == 0) else {
-            throw ServingError(
-                .invalidRequest, "num_beams above 1 and temperature above 0 are not served; leave them out")
-        }
+        let stop = try labels == nil ? stopTexts(decoding.stop) : nil
         var members: [PreparedRequest.Member] = []
         for (task, prompt) in resolved.members {
             let (ids, isTruncated) = try ids(request.input, task.definition)
@@ -76,7 +65,15 @@ struct RequestPreparer: Sendable {
         }
         return PreparedRequest(
             id: request.id, task: resolved.name, members: members, combination: resolved.combination,
-            maximumNewTokens: limit, labels: labels)
+            work: labels.map { .score($0) }
+                ?? .generate(GenerationOptions(decoding, maximumNewTokens: limit, stop: stop)),
+            stop: stop)
+    }
+
+    private func stopTexts(_ texts: [String]) throws(ServingError) -> StopTexts? {
+        guard !texts.isEmpty else { return nil }
+        guard let tokenizer else { throw ServedTask.noTokenizer("stop") }
+        return StopTexts(texts, tokenizer: tokenizer)
     }
 
     /// The labels to score: the task's, those of them that the request names, or the request's own texts.
@@ -148,5 +145,23 @@ struct RequestPreparer: Sendable {
         ids.removeLast(ids.count - limit)
         ids[limit - 1] = tokenizer.endOfSequence
         return (ids, true)
+    }
+}
+
+extension GenerationOptions {
+    /// A task's or request's decoding settings as the core takes them.
+    init(_ decoding: DecodingDefaults, maximumNewTokens: Int, stop: StopTexts?) {
+        self.init(maximumNewTokens: maximumNewTokens)
+        minimumNewTokens = decoding.minNewTokens
+        repetitionPenalty = Float(decoding.repetitionPenalty)
+        temperature = Float(decoding.temperature)
+        topK = decoding.topK
+        topP = decoding.topP
+        seed = decoding.seed
+        beamCount = decoding.beamCount
+        lengthPenalty = decoding.lengthPenalty
+        earlyStopping = decoding.earlyStopping
+        returnedSequences = decoding.returnSequenceCount
+        if let stop { self.stop = { stop.areReached(by: $0) } }
     }
 }

@@ -91,26 +91,3 @@ struct LineTests {
         }
     }
 }
-
-@Suite("Batcher")
-struct BatcherTests {
-    @Test("batches stay within the budget, in order; a request over it goes alone")
-    func budget() {
-        var batcher = Batcher<Int>(maximumRows: 10)
-        let costs = [4, 4, 2, 1, 0, 25, 3, 10, 1]
-        var batches: [[Int]] = []
-        for (index, cost) in costs.enumerated() {
-            if let full = batcher.add(index, cost: cost) { batches.append(full) }
-        }
-        batches.append(batcher.flush())
-        #expect(batches == [[0, 1, 2], [3, 4], [5], [6], [7], [8]])
-        #expect(batcher.isEmpty && batcher.flush() == [])
-    }
-
-    @Test("requests that cost nothing are bounded in number")
-    func count() {
-        var batcher = Batcher<Int>(maximumRows: 10, maximumRequests: 3)
-        let full = (0..<7).compactMap { batcher.add($0, cost: 0) }
-        #expect(full == [[0, 1, 2], [3, 4, 5]])
-    }
-}

@@ -13,6 +13,9 @@ struct MixingTests {
         try fixture.register()
         try fixture.publish(#"{"name": "writer", "template": "say: {input}", "max_new_tokens": 6}"#, rows: 40)
         try fixture.publish(
+            #"{"name": "drafts", "template": "{input}", "max_new_tokens": 6, "decoding": {"num_beams": 4, "num_return_sequences": 3, "length_penalty": 0.5, "repetition_penalty": 1.2, "min_new_tokens": 2, "stop": ["e", "?"]}}"#
+        )
+        try fixture.publish(
             #"{"name": "vocabulary", "template": "{input}", "normalize": "vocabulary", "target_prefix": "so:", "labels": [{"label": "y", "text": "yes"}, {"label": "n", "text": "no"}, {"label": "m", "text": "yes and no"}]}"#,
             rows: 1)
     }
@@ -23,7 +26,8 @@ struct MixingTests {
             .split(separator: " ")
         return (0..<count).map { index in
             let task =
-                (Fixture.taskNames + ["writer", "vocabulary", "null"]).randomElement(using: &generator)
+                (Fixture.taskNames + ["writer", "drafts", "vocabulary", "null"]).randomElement(
+                    using: &generator)
                 ?? "spam"
             let text = (0..<Int.random(in: 1...60, using: &generator)).map { _ in
                 words.randomElement(using: &generator) ?? "a"
@@ -33,7 +37,13 @@ struct MixingTests {
             }
             let input = index % 5 == 0 ? #""input_ids": \#(ids)"# : #""input": "\#(text)""#
             let name = task == "null" ? task : "\"\(task)\""
-            return #"{"id": \#(index), "task": \#(name), "max_tokens": 5, \#(input)}"#
+            // A task that returns several sequences has its own way of decoding.
+            let decoding =
+                task == "drafts"
+                ? ""
+                : ["", #""num_beams": 3, "#, #""temperature": 0.9, "top_k": 50, "seed": \#(index), "#]
+                    .randomElement(using: &generator) ?? ""
+            return #"{"id": \#(index), "task": \#(name), "max_tokens": 5, \#(decoding)\#(input)}"#
         }
     }
 
@@ -43,7 +53,7 @@ struct MixingTests {
         let requests = requests(60, &generator)
         let alone = try requests.map { try fixture.answer([$0])[0] }
         #expect(alone.allSatisfy { $0["error"] == nil })
-        #expect(Set(alone.compactMap { $0["task"]?.line }).count == 11)
+        #expect(Set(alone.compactMap { $0["task"]?.line }).count == 12)
         for batchRows in [1, 64, 500, 100_000] {
             let order = requests.indices.shuffled(using: &generator)
             let mixed = try fixture.answer(order.map { requests[$0] }, batchRows: batchRows)
@@ -52,6 +62,7 @@ struct MixingTests {
                 let reference = alone[index]
                 #expect(response["id"]?.int == index)
                 #expect(response["output_ids"] == reference["output_ids"])
+                #expect(response["outputs"] == reference["outputs"])
                 #expect(response["label"] == reference["label"])
                 #expect(response["usage"] == reference["usage"])
                 let scores = response.scores()
