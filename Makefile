@@ -42,6 +42,13 @@ test: dependencies test-kernels
 	@swift build -c release -Xswiftc -enable-testing --build-tests >&2
 	swift test $(TEST_FLAGS) --skip-build
 
+# The C kernels under AddressSanitizer and UndefinedBehaviorSanitizer, with every instruction set of this CPU.
+test-kernels:
+	@mkdir -p .build
+	clang -std=gnu17 -O1 -g -Wall -Wextra -Werror -fsanitize=address,undefined -fno-sanitize-recover=undefined \
+	  -ISources/CKernels/include Sources/CKernels/*.c Tests/CKernels/test*.c -lm -o .build/kernel-tests
+	.build/kernel-tests
+
 lint: dependencies
 	@swift format lint --strict --recursive --parallel $(SWIFT_SOURCES)
 
