@@ -12,6 +12,9 @@ LIBRARIES := openblas libzstd lmdb sentencepiece
 SWIFT_SOURCES := Package.swift Sources Tests
 TEST_FLAGS := -c release -Xswiftc -enable-testing --disable-xctest
 
+# What tests and demo pack of a core stays in the build folder.
+export POLYPROMPT_CACHE ?= $(CURDIR)/.build/cache
+
 .PHONY: all demo test dependencies build lint format test-kernels
 
 all: build

@@ -2,7 +2,7 @@ import CKernels
 import Tensors
 
 /// How a packed core holds its matrices.
-enum PackedPrecision: Sendable {
+enum PackedPrecision: String, Sendable {
     /// bfloat16 weights and activations.
     case bfloat16
     /// int8 weights with a scale for each output channel, int8 activations with a scale for each row.

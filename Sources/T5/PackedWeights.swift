@@ -31,16 +31,22 @@ struct PackedWeights: Sendable {
     let head: PackedMatrix
     let headScale: Float
     let encoderBias, decoderBias: FloatTensor
-    /// Keeps the panels' memory.
-    let arena: AlignedBuffer
+    /// Keeps the panels' memory: a buffer, or a mapped file of the cache.
+    private let owner: any AnyObject & Sendable
 
-    /// Packs a core's weights.
-    init(_ weights: T5Weights<StoredTensor>, precision: PackedPrecision, pool: WorkerPool) {
+    /// Packs a core's weights, or maps what was packed before.
+    ///
+    /// - Parameter cache: Where the packed form is kept; `nil` to pack in memory only.
+    init(_ weights: T5Weights<StoredTensor>, precision: PackedPrecision, cache: PackedCache?, pool: WorkerPool) {
         var plans: [PackedMatrixPlan] = []
         var end = 0
         // In bfloat16 an RMSNorm's gain goes into the weights that follow it. int8 keeps it with the activations,
         // whose rows are scaled one by one: folded in, it would widen the range of every weight column.
-        func plan(_ sources: [StoredTensor], norm: StoredTensor? = nil, isGated: Bool = false) -> Int {
+        func plan(
+            _ sources: [StoredTensor], norm: StoredTensor? = nil, isGated: Bool = false,
+            as matrixPrecision: PackedPrecision? = nil
+        ) -> Int {
+            let precision = matrixPrecision ?? precision
             plans.append(
                 PackedMatrixPlan(
                     precision: precision, sources: sources,
@@ -71,12 +77,24 @@ struct PackedWeights: Sendable {
                 crossO: plan([cross.o]), feedForward: plan(layer.feedForward, norm: layer.feedForwardNorm)
             )
         }
-        let headPlan = plan([weights.head])
-        let arena = AlignedBuffer(end, of: UInt8.self)
-        for plan in plans { plan.pack(into: arena.pointer, pool: pool) }
+        // The head stays in bfloat16 for int8 too: its rounding would go into the scores unaveraged. On the shipped
+        // tasks that halves the labels that differ from float32's.
+        let headPlan = plan([weights.head], as: .bfloat16)
+        let arena: UnsafeRawPointer
+        if let cached = cache?.load(size: end, pool: pool) {
+            arena = cached.arena
+            owner = cached.file
+        } else {
+            let buffer = AlignedBuffer(end, of: UInt8.self)
+            // Padding between matrices is written too: equal cores have equal files.
+            buffer.pointer.initializeMemory(as: UInt8.self, repeating: 0, count: end)
+            for plan in plans { plan.pack(into: buffer.pointer, pool: pool) }
+            cache?.save(UnsafeRawBufferPointer(start: buffer.pointer, count: end), pool: pool)
+            arena = UnsafeRawPointer(buffer.pointer)
+            owner = buffer
+        }
 
-        func matrix(_ plan: Int) -> PackedMatrix { plans[plan].matrix(in: arena.pointer) }
-        self.arena = arena
+        func matrix(_ plan: Int) -> PackedMatrix { plans[plan].matrix(in: arena) }
         self.precision = precision
         encoder = encoderPlans.map { plans in
             EncoderLayer(

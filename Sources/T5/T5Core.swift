@@ -62,6 +62,7 @@ public final class T5Core: Sendable {
         do { processor = try Processor.current() } catch { throw T5Error(.configuration, error.message) }
         let precision = precision ?? .preferred(by: processor)
         self.precision = precision
+        let files: [SafetensorsFile]
         if let shape = Self.randomShape(source) {
             guard let configuration = RandomCoreSource.configuration(shape: shape) else {
                 let shapes = RandomCoreSource.shapes.map { "random:\($0)" }.joined(separator: ", ")
@@ -69,6 +70,7 @@ public final class T5Core: Sendable {
             }
             self.configuration = configuration
             var tensors = RandomCoreSource(configuration: configuration, pool: pool)
+            files = []
             weights = try T5Weights(configuration, from: &tensors)
             fingerprint = CoreFingerprint().digest(
                 configuration: configuration, facts: "\(source)\n", pool: pool)
@@ -79,16 +81,28 @@ public final class T5Core: Sendable {
             else { throw T5Error(.unreadable, "there is no core directory \(source)") }
             configuration = try T5Configuration(path: source + "/config.json")
             var tensors = try T5CheckpointSource(directory: source, configuration: configuration)
+            files = tensors.checkpoint.files
             weights = try T5Weights(configuration, from: &tensors)
             fingerprint = tensors.fingerprint.digest(
                 configuration: configuration, facts: "head_scale \(weights.headScale.bitPattern)\n",
                 pool: pool)
         }
+        let (weights, fingerprint) = (weights, fingerprint)
+        func pack(_ precision: PackedPrecision) -> PackedWeights {
+            let isRandom = Self.randomShape(source) != nil
+            let packed = PackedWeights(
+                weights, precision: precision,
+                cache: isRandom ? nil : PackedCache(fingerprint: fingerprint, precision: precision), pool: pool)
+            // What packing has read of the checkpoint need not stay in memory; the little that is still used
+            // (embedding rows, norms) comes back by itself.
+            files.forEach { $0.release() }
+            return packed
+        }
         compute =
             switch precision {
             case .float32: .float32(weights.map { $0.floats() })
-            case .bfloat16: .packed(PackedWeights(weights, precision: .bfloat16, pool: pool))
-            case .int8: .packed(PackedWeights(weights, precision: .int8, pool: pool))
+            case .bfloat16: .packed(pack(.bfloat16))
+            case .int8: .packed(pack(.int8))
             }
     }
 
