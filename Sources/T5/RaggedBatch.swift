@@ -45,4 +45,28 @@ public final class EncodedBatch: Sendable {
         return Array(
             UnsafeBufferPointer(start: rows.pointer + range.lowerBound * width, count: range.count * width))
     }
+
+    /// Rows of all sequences.
+    public var rowCount: Int { cumulativeSequenceLengths.last ?? 0 }
+
+    /// A batch of only some stretches of rows, which become its sequences.
+    ///
+    /// - Parameter rowSize: Bytes of a row of the keys and values.
+    func keeping(_ stretches: [Range<Int>], rowSize: Int) -> EncodedBatch {
+        var lengths = [0]
+        for stretch in stretches { lengths.append((lengths.last ?? 0) + stretch.count) }
+        let total = lengths.last ?? 0
+        let rows = FloatBuffer(count: total * width)
+        let keysValues = crossKeysValues.map { _ in AlignedBuffer(total * rowSize, of: UInt8.self) }
+        for (start, stretch) in zip(lengths, stretches) {
+            (rows.pointer + start * width).update(
+                from: self.rows.pointer + stretch.lowerBound * width, count: stretch.count * width)
+            for (copy, source) in zip(keysValues, crossKeysValues) {
+                (copy.pointer + start * rowSize).copyMemory(
+                    from: source.pointer + stretch.lowerBound * rowSize, byteCount: stretch.count * rowSize)
+            }
+        }
+        return EncodedBatch(
+            cumulativeSequenceLengths: lengths, rows: rows, crossKeysValues: keysValues, width: width)
+    }
 }

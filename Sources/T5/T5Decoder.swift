@@ -3,25 +3,56 @@ import Tensors
 /// A sequence that is being decoded: where its encoder rows are, and the keys and values of what the decoder
 /// has read so far.
 public final class DecoderSequence {
-    let encoded: EncodedBatch
-    let encoderRows: Range<Int>
+    private(set) var encoded: EncodedBatch
+    private(set) var encoderRows: Range<Int>
     /// Keys and values `[capacity, 2 × inner]` a decoder layer, keys first.
     private(set) var cache: [AlignedBuffer]
     private var capacity = 0
+    /// Bytes of a position in a layer's cache, known once there is one.
+    private var rowSize = 0
+    /// Most positions that it will read.
+    private let limit: Int
     /// Positions read so far.
     public fileprivate(set) var length = 0
 
     /// A sequence at position 0 over one sequence of an encoded batch.
-    public init(_ encoded: EncodedBatch, sequence: Int) {
+    ///
+    /// - Parameter limit: Most positions that it will read, so that its caches need not grow beyond that.
+    public init(_ encoded: EncodedBatch, sequence: Int, limit: Int = .max) {
         self.encoded = encoded
         encoderRows = encoded.range(of: sequence)
         cache = []
+        self.limit = limit
+    }
+
+    private init(continuing other: DecoderSequence) {
+        encoded = other.encoded
+        encoderRows = other.encoderRows
+        capacity = other.capacity
+        rowSize = other.rowSize
+        limit = other.limit
+        length = other.length
+        cache = other.cache.map { source in
+            let copy = AlignedBuffer(other.capacity * other.rowSize, of: UInt8.self)
+            copy.pointer.copyMemory(from: source.pointer, byteCount: other.length * other.rowSize)
+            return copy
+        }
+    }
+
+    /// A sequence that has read the same and goes on by itself: it has copies of the caches, and the
+    /// encoder's rows in common.
+    func fork() -> DecoderSequence { DecoderSequence(continuing: self) }
+
+    /// Attends to a copy of the same encoder rows in another batch from now on.
+    func move(to encoded: EncodedBatch, sequence: Int) {
+        self.encoded = encoded
+        encoderRows = encoded.range(of: sequence)
     }
 
     /// Makes room for so many positions in every layer's cache, each of `rowSize` bytes.
     fileprivate func reserve(_ length: Int, layers: Int, rowSize: Int) {
         guard length > capacity else { return }
-        let grown = max(length, 2 * capacity, 8)
+        let grown = max(length, min(max(2 * capacity, 8), limit))
         cache = (0..<layers).map { layer in
             let buffer = AlignedBuffer(grown * rowSize, of: UInt8.self)
             if layer < cache.count {
@@ -30,6 +61,7 @@ public final class DecoderSequence {
             return buffer
         }
         capacity = grown
+        self.rowSize = rowSize
     }
 }
 

@@ -20,6 +20,7 @@ struct CoreCommandTests {
             #expect(line.object?["encoder_last"]?.array?.count == 8)
             #expect(line.object?["first_logits"]?.array?.count == 16)
             #expect((1...12).contains(line.object?["greedy"]?.array?.count ?? 0))
+            #expect((1...12).contains(line.object?["beam4"]?.array?.count ?? 0))
         }
         #expect(lines[0].object?["label_log_likelihood"]?.array?.count == 2)
         #expect(lines[0].object?["encoder_first"] != lines[1].object?["encoder_first"])

@@ -9,6 +9,7 @@ struct GoldenCase {
         let name: String
         let input: T5Input
         let greedy: [Int32]
+        let beam4: [Int32]
         let labels: [[Int32]]
         let labelLogLikelihood: [Double]
     }
@@ -40,6 +41,7 @@ struct GoldenCase {
             return Sequence(
                 name: object["name"]?.string ?? "",
                 input: T5Input(rows: prompt, ids: ids(object["input_ids"])), greedy: ids(object["greedy"]),
+                beam4: ids(object["beam4"]),
                 labels: (object["labels"]?.array ?? []).map(ids),
                 labelLogLikelihood: (object["label_log_likelihood"]?.array ?? []).compactMap(\.double))
         }

@@ -12,8 +12,9 @@ struct CoreProbeCommand: ParsableCommand {
         discussion: """
             Reads JSON Lines {"prompt": [[…]], "input_ids": […], "labels": [[…]]} from standard input and \
             writes {"encoder_first", "encoder_last" (8 numbers of the first and last encoder row), \
-            "first_logits" (16), "greedy" (12 new ids at most), "label_log_likelihood" (over the whole \
-            vocabulary, for exactly the given ids)} to standard output. A bad line ends it.
+            "first_logits" (16), "greedy" (12 new ids at most), "beam4" (the same with 4 beams, length \
+            penalty 1), "label_log_likelihood" (over the whole vocabulary, for exactly the given ids)} to \
+            standard output. A bad line ends it.
             """)
 
     @OptionGroup var compute: ComputeOptions
@@ -42,14 +43,18 @@ struct CoreProbeCommand: ParsableCommand {
         let encoded = try session.encode([T5Input(rows: input.prompt, ids: input.ids)])
         let rows = encoded.rows(of: 0)
         let width = session.core.configuration.modelWidth
-        let generation = try session.generate(encoded, [(0, GenerationOptions(maximumNewTokens: 12))])[0]
+        let greedy = GenerationOptions(maximumNewTokens: 12)
+        var beams = greedy
+        beams.beamCount = 4
+        let generations = try session.generate(encoded, [(0, greedy), (0, beams)])
         let scores = try session.scoreLabels(
             encoded, [(0, LabelScoringOptions(trie: LabelTrie(input.labels), normalization: .vocabulary))])[0]
         return [
             "encoder_first": JSONValue(Array(rows.prefix(min(8, width)))),
             "encoder_last": JSONValue(Array(rows.suffix(width).prefix(8))),
             "first_logits": JSONValue(Array(session.firstLogits(encoded, sequence: 0).prefix(16))),
-            "greedy": JSONValue(generation.ids.map(Int.init)),
+            "greedy": JSONValue(generations[0].ids.map(Int.init)),
+            "beam4": JSONValue(generations[1].ids.map(Int.init)),
             "label_log_likelihood": .array(scores.map { JSONValue($0) }),
         ]
     }
