@@ -59,12 +59,18 @@ let package = Package(
                 .product(name: "Crypto", package: "swift-crypto"),
             ],
             swiftSettings: settings),
+        .target(
+            name: "Benchmarks",
+            dependencies: [
+                "CKernels", "JSON", "PromptStore", "Serving", "T5", "Tasks", "Tensors", "Tokenization",
+            ],
+            swiftSettings: settings),
 
         // MARK: Executables
         .executableTarget(
             name: "polyprompt",
             dependencies: [
-                "JSON", "PromptStore", "Serving", "T5", "Tasks", "Tensors", "Tokenization",
+                "Benchmarks", "JSON", "PromptStore", "Serving", "T5", "Tasks", "Tensors", "Tokenization",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -90,7 +96,13 @@ let package = Package(
             name: "ServingTests",
             dependencies: ["Serving", "PromptStore", "T5", "Tasks", "Tokenization", "Tensors", "JSON"],
             swiftSettings: settings),
-        .testTarget(name: "PolypromptTests", dependencies: ["JSON", "PromptStore", "Serving", "T5", "Tensors", "polyprompt"], swiftSettings: settings),
+        .testTarget(
+            name: "PolypromptTests",
+            dependencies: ["JSON", "PromptStore", "Serving", "T5", "Tensors", "polyprompt"],
+            swiftSettings: settings),
+        .testTarget(
+            name: "BenchmarksTests", dependencies: ["Benchmarks", "JSON", "Tensors", "polyprompt"],
+            swiftSettings: settings),
     ],
     cLanguageStandard: .gnu17,
     cxxLanguageStandard: .cxx17

@@ -40,7 +40,9 @@ struct PackedCache {
             let start = file.bytes.baseAddress
         else { return nil }
         let arena = UnsafeRawBufferPointer(rebasing: file.bytes[Self.headerSize...])
-        guard file.bytes.prefix(Self.headerSize).elementsEqual(header(of: arena, pool: pool)) else { return nil }
+        guard file.bytes.prefix(Self.headerSize).elementsEqual(header(of: arena, pool: pool)) else {
+            return nil
+        }
         return (file, start + Self.headerSize)
     }
 
@@ -51,7 +53,8 @@ struct PackedCache {
         let partial = "\(path).\(getpid()).partial"
         let descriptor = open(partial, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else { return }
-        let isWritten = header(of: arena, pool: pool).withUnsafeBytes { Self.write($0, to: descriptor) }
+        let isWritten =
+            header(of: arena, pool: pool).withUnsafeBytes { Self.write($0, to: descriptor) }
             && Self.write(arena, to: descriptor) && fsync(descriptor) == 0
         close(descriptor)
         if !isWritten || rename(partial, path) != 0 { unlink(partial) }

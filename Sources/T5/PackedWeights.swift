@@ -37,7 +37,9 @@ struct PackedWeights: Sendable {
     /// Packs a core's weights, or maps what was packed before.
     ///
     /// - Parameter cache: Where the packed form is kept; `nil` to pack in memory only.
-    init(_ weights: T5Weights<StoredTensor>, precision: PackedPrecision, cache: PackedCache?, pool: WorkerPool) {
+    init(
+        _ weights: T5Weights<StoredTensor>, precision: PackedPrecision, cache: PackedCache?, pool: WorkerPool
+    ) {
         var plans: [PackedMatrixPlan] = []
         var end = 0
         // In bfloat16 an RMSNorm's gain goes into the weights that follow it. int8 keeps it with the activations,

@@ -32,7 +32,8 @@ struct PrecisionTests {
             let (answer, reference) = (try answer.result.get(), try reference.result.get())
             if answer.label == reference.label { same += 1 }
             let scores = try #require(answer.scores)
-            total += zip(scores, reference.scores ?? []).map { abs($0.probability - $1.probability) }.max() ?? 1
+            total +=
+                zip(scores, reference.scores ?? []).map { abs($0.probability - $1.probability) }.max() ?? 1
         }
         let share = Double(same) / Double(requests.count)
         print("\(precision.rawValue): \(same) of \(requests.count) labels as float32's, ", terminator: "")
