@@ -12,7 +12,10 @@ LIBRARIES := openblas libzstd lmdb sentencepiece
 SWIFT_SOURCES := Package.swift Sources Tests
 TEST_FLAGS := -c release -Xswiftc -enable-testing --disable-xctest
 
-.PHONY: all demo test dependencies build lint format test-kernels
+# What tests and demo pack of a core stays in the build folder.
+export POLYPROMPT_CACHE ?= $(CURDIR)/.build/cache
+
+.PHONY: all demo test dependencies build lint format test-sanitized
 
 all: build
 
@@ -38,9 +41,22 @@ build: dependencies
 demo: build
 	@.build/release/polyprompt demo --core models/polyprompt-mini --prompts prompts
 
-test: dependencies test-kernels
+test: dependencies test-sanitized
 	@swift build -c release -Xswiftc -enable-testing --build-tests >&2
 	swift test $(TEST_FLAGS) --skip-build
+
+# The C and C++ code under AddressSanitizer and UndefinedBehaviorSanitizer; the kernels with every instruction set
+# of this CPU.
+SANITIZE := -g -O1 -Wall -Wextra -Werror -fsanitize=address,undefined -fno-sanitize-recover=undefined
+
+test-sanitized: dependencies
+	@mkdir -p .build
+	clang -std=gnu17 $(SANITIZE) -ISources/CKernels/include Sources/CKernels/*.c Tests/CKernels/test*.c -lm \
+	  -o .build/kernel-tests
+	.build/kernel-tests
+	clang++ -std=c++17 $(SANITIZE) -ISources/CSentencePiece/include Sources/CSentencePiece/*.cpp \
+	  Tests/CSentencePiece/test.cpp $$(pkg-config --cflags --libs sentencepiece) -o .build/sentencepiece-tests
+	.build/sentencepiece-tests models/polyprompt-mini/spiece.model
 
 lint: dependencies
 	@swift format lint --strict --recursive --parallel $(SWIFT_SOURCES)

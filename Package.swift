@@ -12,7 +12,7 @@ let package = Package(
     name: "polyprompt",
     products: [
         .executable(name: "polyprompt", targets: ["polyprompt"]),
-        .library(name: "T5", targets: ["T5"]),
+        .library(name: "T5", targets: ["T5", "Tensors"]),
         .library(name: "PromptStore", targets: ["PromptStore"]),
         .library(name: "Serving", targets: ["Serving"]),
     ],
@@ -56,7 +56,13 @@ let package = Package(
             name: "Serving",
             dependencies: [
                 "JSON", "PromptStore", "T5", "Tasks", "Tensors", "Tokenization",
-                .product(name: "Logging", package: "swift-log"),
+                .product(name: "Crypto", package: "swift-crypto"),
+            ],
+            swiftSettings: settings),
+        .target(
+            name: "Benchmarks",
+            dependencies: [
+                "CKernels", "JSON", "PromptStore", "Serving", "T5", "Tasks", "Tensors", "Tokenization",
             ],
             swiftSettings: settings),
 
@@ -64,7 +70,7 @@ let package = Package(
         .executableTarget(
             name: "polyprompt",
             dependencies: [
-                "JSON", "PromptStore", "Serving", "T5", "Tasks", "Tensors", "Tokenization",
+                "Benchmarks", "JSON", "PromptStore", "Serving", "T5", "Tasks", "Tensors", "Tokenization",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -90,7 +96,13 @@ let package = Package(
             name: "ServingTests",
             dependencies: ["Serving", "PromptStore", "T5", "Tasks", "Tokenization", "Tensors", "JSON"],
             swiftSettings: settings),
-        .testTarget(name: "PolypromptTests", dependencies: ["JSON", "polyprompt"], swiftSettings: settings),
+        .testTarget(
+            name: "PolypromptTests",
+            dependencies: ["JSON", "PromptStore", "Serving", "T5", "Tensors", "polyprompt"],
+            swiftSettings: settings),
+        .testTarget(
+            name: "BenchmarksTests", dependencies: ["Benchmarks", "JSON", "Tensors", "polyprompt"],
+            swiftSettings: settings),
     ],
     cLanguageStandard: .gnu17,
     cxxLanguageStandard: .cxx17

@@ -44,6 +44,9 @@ struct RelativePositionBias {
         UnsafePointer(values.pointer) + head * (2 * reach - 1) + reach - 1
     }
 
+    /// Elements from one head's vector to the next.
+    var stride: Int { 2 * reach - 1 }
+
     /// The bucket of a distance (key position minus query position). The logarithm is taken in float32, as the
     /// reference does: at bucket borders double precision would give another bucket.
     static func bucket(_ distance: Int, bidirectional: Bool, buckets: Int, maximumDistance: Int) -> Int {

@@ -70,6 +70,12 @@ struct T5Checkpoint {
         return fileOfTensor
     }
 
+    /// The files that hold the tensors.
+    var files: [SafetensorsFile] {
+        var seen: Set<ObjectIdentifier> = []
+        return fileOfTensor.values.filter { seen.insert(ObjectIdentifier($0)).inserted }
+    }
+
     /// All tensor names.
     var names: some Collection<String> { fileOfTensor.keys }
 

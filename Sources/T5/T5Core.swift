@@ -7,6 +7,15 @@ public final class T5Core: Sendable {
     public enum Precision: String, Sendable, CaseIterable {
         /// Float32 on OpenBLAS: the reference mode.
         case float32
+        /// bfloat16 weights and activations, float32 sums: the default where the CPU multiplies bfloat16.
+        case bfloat16
+        /// int8 weights with a scale for each output channel, int8 activations with a scale for each row.
+        case int8
+
+        /// The default for a processor: bfloat16 where it multiplies bfloat16 in hardware, float32 elsewhere.
+        public static func preferred(by processor: Processor) -> Precision {
+            processor.hasBFloat16 ? .bfloat16 : .float32
+        }
     }
 
     /// The core's configuration.
@@ -16,6 +25,8 @@ public final class T5Core: Sendable {
     public let fingerprint: String
     /// How the core computes.
     public let precision: Precision
+    /// What it computes with.
+    public let processor: Processor
 
     /// The tensors as they are stored.
     let weights: T5Weights<StoredTensor>
@@ -24,6 +35,7 @@ public final class T5Core: Sendable {
 
     private enum Compute: Sendable {
         case float32(T5Weights<FloatTensor>)
+        case packed(PackedWeights)
     }
 
     /// The embedding table `[vocab_size, d_model]`.
@@ -33,6 +45,8 @@ public final class T5Core: Sendable {
     func makeLayers(pool: WorkerPool) -> any T5Layers {
         switch compute {
         case .float32(let weights): Float32Layers(weights, configuration: configuration, pool: pool)
+        case .packed(let weights):
+            PackedLayers(weights, configuration: configuration, pool: pool, processor: processor)
         }
     }
 
@@ -41,11 +55,14 @@ public final class T5Core: Sendable {
     /// - Parameters:
     ///   - source: A Hugging Face T5 directory (`config.json` and `model.safetensors`, or its sharded form), or
     ///     `random:SHAPE` for a randomly initialised core of a published shape.
-    ///   - precision: How to compute.
+    ///   - precision: How to compute; `nil` for the processor's default.
     ///   - pool: The threads that load.
     /// - Throws: `T5Error` naming the file, key or tensor at fault.
-    public init(_ source: String, precision: Precision = .float32, pool: WorkerPool) throws(T5Error) {
+    public init(_ source: String, precision: Precision? = nil, pool: WorkerPool) throws(T5Error) {
+        do { processor = try Processor.current() } catch { throw T5Error(.configuration, error.message) }
+        let precision = precision ?? .preferred(by: processor)
         self.precision = precision
+        let files: [SafetensorsFile]
         if let shape = Self.randomShape(source) {
             guard let configuration = RandomCoreSource.configuration(shape: shape) else {
                 let shapes = RandomCoreSource.shapes.map { "random:\($0)" }.joined(separator: ", ")
@@ -53,6 +70,7 @@ public final class T5Core: Sendable {
             }
             self.configuration = configuration
             var tensors = RandomCoreSource(configuration: configuration, pool: pool)
+            files = []
             weights = try T5Weights(configuration, from: &tensors)
             fingerprint = CoreFingerprint().digest(
                 configuration: configuration, facts: "\(source)\n", pool: pool)
@@ -63,12 +81,30 @@ public final class T5Core: Sendable {
             else { throw T5Error(.unreadable, "there is no core directory \(source)") }
             configuration = try T5Configuration(path: source + "/config.json")
             var tensors = try T5CheckpointSource(directory: source, configuration: configuration)
+            files = tensors.checkpoint.files
             weights = try T5Weights(configuration, from: &tensors)
             fingerprint = tensors.fingerprint.digest(
                 configuration: configuration, facts: "head_scale \(weights.headScale.bitPattern)\n",
                 pool: pool)
         }
-        compute = .float32(weights.map { $0.floats() })
+        let (weights, fingerprint) = (weights, fingerprint)
+        func pack(_ precision: PackedPrecision) -> PackedWeights {
+            let isRandom = Self.randomShape(source) != nil
+            let packed = PackedWeights(
+                weights, precision: precision,
+                cache: isRandom ? nil : PackedCache(fingerprint: fingerprint, precision: precision),
+                pool: pool)
+            // What packing has read of the checkpoint need not stay in memory; the little that is still used
+            // (embedding rows, norms) comes back by itself.
+            files.forEach { $0.release() }
+            return packed
+        }
+        compute =
+            switch precision {
+            case .float32: .float32(weights.map { $0.floats() })
+            case .bfloat16: .packed(pack(.bfloat16))
+            case .int8: .packed(pack(.int8))
+            }
     }
 
     /// The shape's name when a core is named `random:SHAPE`.

@@ -135,6 +135,9 @@ public final class SafetensorsFile: Sendable {
         "F6_E2M3": 6, "F6_E3M2": 6,
     ]
 
+    /// Tells the system that the file's pages are not needed in memory for now; reading brings them back.
+    package func release() { file.release() }
+
     /// The tensor of that name, `nil` when the file has none.
     ///
     /// Throws `unsupported` when its elements are not float32, float16 or bfloat16.

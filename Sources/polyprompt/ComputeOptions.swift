@@ -15,8 +15,11 @@ struct ComputeOptions: ParsableArguments {
                 + "random:t5-v1_1-base for random weights of that shape.", valueName: "dir"))
     var core: String
 
-    @Option(help: "How to compute: float32.")
-    var precision: T5Core.Precision = .float32
+    @Option(
+        help: ArgumentHelp(
+            "How to compute: float32, bfloat16 or int8 (default: bfloat16 where the CPU has it, else float32).",
+            valueName: "type"))
+    var precision: T5Core.Precision?
 
     @Option(help: ArgumentHelp("Threads that compute (default: one a processor).", valueName: "n"))
     var threads: Int?

@@ -13,6 +13,6 @@ struct Polyprompt: ParsableCommand {
               polyprompt run --core DIR --store PATH --input FILE           answer a file of requests
             """,
         subcommands: [
-            RunCommand.self, PromptsCommand.self, CoreCommand.self, DemoCommand.self,
+            RunCommand.self, PromptsCommand.self, CoreCommand.self, DemoCommand.self, BenchCommand.self,
         ])
 }

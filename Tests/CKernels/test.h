@@ -33,6 +33,7 @@ size_t available(pp_cpu cpus[8]);
 /// `amx`, `avx512`, `avx512 without bf16`, …
 const char *cpu_name(const pp_cpu *cpu);
 
+void test_elementwise(void);
 void test_isa(void);
 void test_pack(void);
 void test_gemm(void);

@@ -96,6 +96,7 @@ const char *cpu_name(const pp_cpu *cpu) {
 }
 
 int main(void) {
+    test_elementwise();
     test_isa();
     test_pack();
     test_gemm();

@@ -15,7 +15,10 @@ final class Fixture {
     /// Loaded once: the core is immutable.
     static let shared = Result { () throws -> (core: T5Core, tokenizer: any Tokenizer, pool: WorkerPool) in
         let pool = WorkerPool(threadCount: 2)
-        return (try T5Core(corePath, pool: pool), try TokenizerLoader.load(directory: corePath), pool)
+        return (
+            try T5Core(corePath, precision: .float32, pool: pool),
+            try TokenizerLoader.load(directory: corePath), pool
+        )
     }
 
     let core: T5Core

@@ -11,7 +11,7 @@ struct LabelScoringTests {
     init() throws {
         let golden = try GoldenCase("v1_1-gated-untied")
         let pool = WorkerPool(threadCount: 1)
-        session = T5Session(core: try T5Core(golden.directory, pool: pool), pool: pool)
+        session = T5Session(core: try T5Core(golden.directory, precision: .float32, pool: pool), pool: pool)
         encoded = try session.encode([golden.sequences[3].input])
     }
 

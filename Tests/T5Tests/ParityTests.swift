@@ -17,7 +17,8 @@ struct ParityTests {
         let golden = try GoldenCase(name)
         #expect(golden.sequences.count >= 7)
         let pool = WorkerPool(threadCount: 2)
-        let session = T5Session(core: try T5Core(golden.directory, pool: pool), pool: pool)
+        let session = T5Session(
+            core: try T5Core(golden.directory, precision: .float32, pool: pool), pool: pool)
         let encoded = try session.encode(golden.sequences.map(\.input))
         let width = session.core.configuration.modelWidth
         let generations = try session.generate(
@@ -61,7 +62,8 @@ struct ParityTests {
     func mixing(name: String) throws {
         let golden = try GoldenCase(name)
         let pool = WorkerPool(threadCount: 2)
-        let session = T5Session(core: try T5Core(golden.directory, pool: pool), pool: pool)
+        let session = T5Session(
+            core: try T5Core(golden.directory, precision: .float32, pool: pool), pool: pool)
         var generator = SplitMix(seed: 7)
         let alone = try golden.sequences.map { sequence in
             try answer([sequence], session)[0]

@@ -5,4 +5,5 @@
 #include "gemm.h"
 #include "isa.h"
 #include "pack.h"
+#include "roofline.h"
 #include "rows.h"

@@ -4,8 +4,8 @@
     compare_probe.py --polyprompt .build/release/polyprompt --core models/polyprompt-mini
 
 Prints a line for each input and the largest differences, each relative to the range of the reference
-values. Exits with status 1 when one exceeds the limit or, in float32, when generated ids differ where the
-reference's own decision was not a near tie. In the fast modes ids may differ: they are only counted.
+values. Exits with status 1 when one exceeds the limit or, in float32, when greedy ids differ where the
+reference's own decision was not a near tie. Other differences of ids are counted and shown.
 """
 
 import argparse

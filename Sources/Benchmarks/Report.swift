@@ -1,0 +1,79 @@
+import Foundation
+import JSON
+import T5
+import Tensors
+
+/// What a measurement found.
+package struct BenchmarkReport: Sendable {
+    /// For programs. Every workload has `workload`, `core`, `precision`, `threads`, `machine`, `rounds` and
+    /// `seconds`, the median of a round; times are in seconds.
+    package var json: JSONObject
+    /// For people.
+    package var table: Table
+
+    /// Lines of cells under a heading.
+    package struct Table: Sendable {
+        var columns: [String]
+        var rows: [[String]] = []
+
+        /// The table as text: the first column to the left, the others to the right.
+        package var text: String {
+            let lines = [columns] + rows
+            let widths = columns.indices.map { column in
+                lines.map { column < $0.count ? $0[column].count : 0 }.max() ?? 0
+            }
+            return lines.map { line in
+                let cells = zip(line, widths).enumerated().map { column, cell in
+                    let space = String(repeating: " ", count: cell.1 - cell.0.count)
+                    return column == 0 ? cell.0 + space : space + cell.0
+                }
+                return cells.joined(separator: "  ").replacing(/\ +$/, with: "")
+            }.joined(separator: "\n")
+        }
+    }
+
+    /// The keys that every workload has, but `rounds` and `seconds`.
+    static func header(
+        _ workload: Workload, _ settings: BenchmarkSettings, core: T5Core? = nil
+    ) throws -> JSONObject {
+        var object = JSONObject([
+            ("workload", .string(workload.rawValue)), ("core", .string(settings.core)),
+            ("precision", .string(settings.precision.rawValue)), ("threads", JSONValue(settings.threads)),
+            (
+                "machine",
+                [
+                    "cpu": .string(Self.processorName),
+                    "isa": .string(try Processor.current().instructionSet),
+                    "processors": JSONValue(WorkerPool.availableProcessors),
+                ]
+            ),
+        ])
+        if let core { object["core_fingerprint"] = .string(core.fingerprint) }
+        return object
+    }
+
+    /// The processor's name as Linux tells it.
+    private static var processorName: String {
+        let lines = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)) ?? ""
+        for line in lines.split(separator: "\n") where line.hasPrefix("model name") {
+            return line.split(separator: ":", maxSplits: 1).last.map {
+                $0.trimmingCharacters(in: .whitespaces)
+            } ?? "unknown"
+        }
+        return "unknown"
+    }
+}
+
+extension Double {
+    /// The number with a fixed count of decimals.
+    func fixed(_ digits: Int) -> String { String(format: "%.\(digits)f", self) }
+
+    /// A share in percent.
+    var percent: String { (self * 100).fixed(0) + "%" }
+
+    /// A time in a unit that suits it.
+    var duration: String {
+        if self >= 1 { return fixed(2) + " s" }
+        return self >= 1e-3 ? (self * 1e3).fixed(1) + " ms" : (self * 1e6).fixed(0) + " µs"
+    }
+}

@@ -1,0 +1,90 @@
+import Crypto
+import Foundation
+import Tensors
+
+/// The packed form of a core on disk, so that it is packed once and then mapped by every process that serves it.
+///
+/// A file holds a page of header (magic string, layout version, precision, size, fingerprint, digest), then the
+/// arena as the kernels read it. It appears whole under its name or not at all, and one that is not exactly what
+/// its header and this program's layout say is packed anew. Nothing depends on the cache but the time to start:
+/// where it cannot be written the core is packed in memory.
+struct PackedCache {
+    /// Changes with the order of matrices in the arena and the layout of panels.
+    private static let layoutVersion: UInt32 = 1
+    private static let magic = Array("PPPACKED".utf8)
+    private static let headerSize = 4096
+    /// Bytes digested by one thread at a time.
+    private static let chunk = 8 << 20
+
+    private let path: String
+    private let identity: [UInt8]
+
+    /// The cache's place for a core in a precision; `nil` where no folder for caches is known.
+    init?(fingerprint: String, precision: PackedPrecision) {
+        guard let folder = Self.folder else { return nil }
+        path = "\(folder)/\(fingerprint)-\(precision.rawValue)-\(Self.layoutVersion).packed"
+        identity = Array("\(fingerprint) \(precision.rawValue)".utf8)
+    }
+
+    /// `$POLYPROMPT_CACHE`, else `polyprompt` in `$XDG_CACHE_HOME` or `~/.cache`.
+    private static var folder: String? {
+        let environment = ProcessInfo.processInfo.environment
+        if let folder = environment["POLYPROMPT_CACHE"], !folder.isEmpty { return folder }
+        if let folder = environment["XDG_CACHE_HOME"], folder.hasPrefix("/") { return folder + "/polyprompt" }
+        return environment["HOME"].flatMap { $0.hasPrefix("/") ? $0 + "/.cache/polyprompt" : nil }
+    }
+
+    /// The mapped arena of that size; `nil` when there is none that can be trusted.
+    func load(size: Int, pool: WorkerPool) -> (file: MappedFile, arena: UnsafeRawPointer)? {
+        guard let file = try? MappedFile(path: path), file.bytes.count == Self.headerSize + size,
+            let start = file.bytes.baseAddress
+        else { return nil }
+        let arena = UnsafeRawBufferPointer(rebasing: file.bytes[Self.headerSize...])
+        guard file.bytes.prefix(Self.headerSize).elementsEqual(header(of: arena, pool: pool)) else {
+            return nil
+        }
+        return (file, start + Self.headerSize)
+    }
+
+    /// Writes an arena. A failure leaves nothing behind and is of no consequence.
+    func save(_ arena: UnsafeRawBufferPointer, pool: WorkerPool) {
+        let folder = (path as NSString).deletingLastPathComponent
+        try? FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        let partial = "\(path).\(getpid()).partial"
+        let descriptor = open(partial, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
+        guard descriptor >= 0 else { return }
+        let isWritten =
+            header(of: arena, pool: pool).withUnsafeBytes { Self.write($0, to: descriptor) }
+            && Self.write(arena, to: descriptor) && fsync(descriptor) == 0
+        close(descriptor)
+        if !isWritten || rename(partial, path) != 0 { unlink(partial) }
+    }
+
+    private static func write(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> Bool {
+        var rest = bytes
+        while !rest.isEmpty {
+            let count = Glibc.write(descriptor, rest.baseAddress, min(rest.count, 1 << 30))
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else { return false }
+            rest = UnsafeRawBufferPointer(rebasing: rest[count...])
+        }
+        return true
+    }
+
+    /// The header that belongs to an arena of this core.
+    private func header(of arena: UnsafeRawBufferPointer, pool: WorkerPool) -> [UInt8] {
+        let chunks = Array(Swift.stride(from: 0, to: arena.count, by: Self.chunk))
+        let digests = pool.map(chunks) { start in
+            let end = min(start + Self.chunk, arena.count)
+            return Array(SHA256.hash(data: UnsafeRawBufferPointer(rebasing: arena[start..<end])))
+        }
+        var header = Self.magic
+        withUnsafeBytes(of: Self.layoutVersion.littleEndian) { header.append(contentsOf: $0) }
+        withUnsafeBytes(of: UInt32(identity.count).littleEndian) { header.append(contentsOf: $0) }
+        withUnsafeBytes(of: UInt64(arena.count).littleEndian) { header.append(contentsOf: $0) }
+        header += identity
+        header += Array(SHA256.hash(data: Array(digests.joined())))
+        header += [UInt8](repeating: 0, count: Self.headerSize - header.count)
+        return header
+    }
+}

@@ -1,0 +1,186 @@
+import CKernels
+import Tensors
+
+/// Who works on a step: the calling thread alone, or all threads of a pool.
+struct Team {
+    let pool: WorkerPool?
+
+    /// Calls `body` for ranges that cover `count` items, cut at multiples of `grain`.
+    func split(_ count: Int, grain: Int, _ body: (Range<Int>) -> Void) {
+        if let pool { pool.ranges(of: count, grain: grain, body) } else { body(0..<count) }
+    }
+}
+
+/// Scratch memory of one thread.
+///
+/// A class, so that it can be lent and given back without a copy; only the thread it is lent to touches it.
+final class Workspace: @unchecked Sendable {
+    var rows = Scratch()
+    var scales = Scratch()
+    var qkv = Scratch()
+    var context = Scratch()
+    var hidden = Scratch()
+    var attention = Scratch()
+}
+
+/// The steps between which the residual stream is float32.
+extension PackedLayers {
+    /// Elements of bfloat16 from one row of that width to the next, spaced as the kernels like it.
+    func stride(_ width: Int) -> Int { pp_row_stride(2 * width) / 2 }
+
+    /// `x = RMSNorm(x)` in float32: what leaves a stack.
+    func normalize(
+        _ x: UnsafeMutablePointer<Float>, _ rows: Int, _ gain: FloatTensor, scale: Float = 1, _ team: Team
+    ) {
+        let d = configuration.modelWidth
+        let epsilon = configuration.layerNormEpsilon
+        team.split(rows, grain: 8) { range in
+            let start = x + range.lowerBound * d
+            pp_f32_rms_norm(start, d, gain.pointer, epsilon, scale, range.count, d, start, d)
+        }
+    }
+
+    /// `x += FeedForward(RMSNorm(x))`
+    func feedForward(
+        _ x: UnsafeMutablePointer<Float>, _ rows: Int, _ layer: PackedWeights.FeedForward, _ team: Team,
+        _ workspace: Workspace
+    ) {
+        let d = configuration.modelWidth
+        let width = stride(configuration.feedForwardWidth)
+        let hidden: UnsafeMutablePointer<UInt16> = workspace.hidden.reserve(rows * width)
+        multiplyNormalized(x, rows, layer.norm, layer.wi, team, workspace) { gemm in
+            gemm.epilogue = layer.wi.isGated ? PP_GATED_GELU_BF16 : PP_RELU_BF16
+            gemm.bf16 = hidden
+            gemm.ld_bf16 = width
+        }
+        multiply(hidden, width, rows, layer.wo, team, workspace) { gemm in
+            gemm.epilogue = PP_ADD_F32
+            gemm.f32 = x
+            gemm.ld_f32 = d
+        }
+    }
+
+    /// The product of RMSNorm(x) with a matrix. In bfloat16 the norm's gain is in the matrix and its factor a
+    /// scale of the product's rows; in int8 rows are normalised and quantised in one go.
+    func multiplyNormalized(
+        _ x: UnsafeMutablePointer<Float>, _ rows: Int, _ gain: FloatTensor, _ matrix: PackedMatrix,
+        _ team: Team,
+        _ workspace: Workspace, _ configure: (inout pp_gemm) -> Void
+    ) {
+        let d = configuration.modelWidth
+        let epsilon = configuration.layerNormEpsilon
+        let scales: UnsafeMutablePointer<Float> = workspace.scales.reserve(rows)
+        let rowSize = pp_row_stride(matrix.precision == .bfloat16 ? 2 * d : d)
+        let cast: UnsafeMutablePointer<UInt8> = workspace.rows.reserve(rows * rowSize)
+        team.split(rows, grain: 8) { range in
+            withUnsafePointer(to: cpu) { cpu in
+                let start = x + range.lowerBound * d
+                let out = UnsafeMutableRawPointer(cast + range.lowerBound * rowSize)
+                switch matrix.precision {
+                case .bfloat16:
+                    pp_rms_cast_bf16(
+                        cpu, range.count, d, start, d, epsilon, out.assumingMemoryBound(to: UInt16.self),
+                        rowSize / 2, scales + range.lowerBound)
+                case .int8:
+                    pp_rms_quant_int8(
+                        cpu, range.count, d, start, d, gain.pointer, epsilon,
+                        out.assumingMemoryBound(to: Int8.self), rowSize, scales + range.lowerBound)
+                }
+            }
+        }
+        multiply(cast, rowSize, scales, rows, matrix, team, configure)
+    }
+
+    /// The product of bfloat16 rows with a matrix; for int8 the rows are quantised first.
+    func multiply(
+        _ x: UnsafeMutablePointer<UInt16>, _ xStride: Int, _ rows: Int, _ matrix: PackedMatrix, _ team: Team,
+        _ workspace: Workspace, _ configure: (inout pp_gemm) -> Void
+    ) {
+        guard matrix.precision == .int8 else {
+            multiply(x, 2 * xStride, nil, rows, matrix, team, configure)
+            return
+        }
+        let rowSize = pp_row_stride(matrix.depth)
+        let quantized: UnsafeMutablePointer<Int8> = workspace.rows.reserve(rows * rowSize)
+        let scales: UnsafeMutablePointer<Float> = workspace.scales.reserve(rows)
+        team.split(rows, grain: 8) { range in
+            withUnsafePointer(to: cpu) { cpu in
+                pp_quant_int8(
+                    cpu, range.count, matrix.depth, x + range.lowerBound * xStride, xStride,
+                    quantized + range.lowerBound * rowSize, rowSize, scales + range.lowerBound)
+            }
+        }
+        multiply(quantized, rowSize, scales, rows, matrix, team, configure)
+    }
+
+    private func multiply(
+        _ a: UnsafeMutableRawPointer, _ rowSize: Int, _ scales: UnsafeMutablePointer<Float>?, _ rows: Int,
+        _ matrix: PackedMatrix, _ team: Team, _ configure: (inout pp_gemm) -> Void
+    ) {
+        var gemm = gemm(a, rowSize, scales, matrix)
+        configure(&gemm)
+        // Many rows are split by rows, which leaves each thread its rows in its cache; few by panels, so that
+        // each weight is read by one thread only.
+        if let pool = team.pool, rows >= 64 * pool.threadCount {
+            team.split(rows, grain: 16) { run(gemm, matrix, $0, 0..<matrix.panelCount) }
+        } else {
+            team.split(matrix.panelCount, grain: 2) { run(gemm, matrix, 0..<rows, $0) }
+        }
+    }
+
+    private func gemm(
+        _ a: UnsafeMutableRawPointer, _ rowSize: Int, _ scales: UnsafeMutablePointer<Float>?,
+        _ matrix: PackedMatrix
+    ) -> pp_gemm {
+        var gemm = pp_gemm()
+        gemm.a = UnsafeRawPointer(a)
+        gemm.lda = matrix.precision == .bfloat16 ? rowSize / 2 : rowSize
+        gemm.panels = matrix.panels
+        gemm.column_scale = matrix.columnScales
+        gemm.column_sum = matrix.columnSums
+        gemm.row_scale = UnsafePointer(scales)
+        gemm.k = matrix.depth
+        gemm.columns = matrix.columns
+        return gemm
+    }
+
+    /// Runs a part of a product on the calling thread.
+    func run(_ gemm: pp_gemm, _ matrix: PackedMatrix, _ rows: Range<Int>, _ panels: Range<Int>) {
+        withUnsafePointer(to: cpu) { cpu in
+            withUnsafePointer(to: gemm) { gemm in
+                switch matrix.precision {
+                case .bfloat16:
+                    pp_gemm_bf16(
+                        cpu, gemm, rows.lowerBound, rows.upperBound, panels.lowerBound, panels.upperBound)
+                case .int8:
+                    pp_gemm_int8(
+                        cpu, gemm, rows.lowerBound, rows.upperBound, panels.lowerBound, panels.upperBound)
+                }
+            }
+        }
+    }
+
+    /// Prepares the LM head's product with decoder output rows and hands it to `run`.
+    func multiplyHead(
+        _ hidden: UnsafePointer<Float>, _ rows: Int, _ workspace: Workspace,
+        configure: (inout pp_gemm) -> Void, run: (pp_gemm) -> Void
+    ) {
+        let d = configuration.modelWidth
+        let head = weights.head
+        let rowSize = pp_row_stride(2 * d)
+        let cast: UnsafeMutablePointer<UInt16> = workspace.hidden.reserve(rows * rowSize / 2)
+        let scales: UnsafeMutablePointer<Float> = workspace.scales.reserve(rows)
+        let quantized: UnsafeMutablePointer<Int8> = workspace.rows.reserve(rows * rowSize)
+        withUnsafePointer(to: cpu) { cpu in
+            for row in 0..<rows { pp_f32_to_bf16(cpu, d, hidden + row * d, cast + row * rowSize / 2) }
+            if head.precision == .int8 {
+                pp_quant_int8(cpu, rows, d, cast, rowSize / 2, quantized, rowSize, scales)
+            }
+        }
+        var gemm =
+            head.precision == .bfloat16
+            ? gemm(cast, rowSize, nil, head) : gemm(quantized, rowSize, scales, head)
+        configure(&gemm)
+        run(gemm)
+    }
+}

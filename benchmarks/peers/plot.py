@@ -1,0 +1,41 @@
+#!/usr/bin/env python3
+"""Draws peers.json as one SVG for each core and workload, beside it.
+
+    plot.py [benchmarks/results/peers.json]
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("svg")
+import matplotlib.pyplot as pyplot
+
+OURS, PEER = "#c2410c", "#94a3b8"
+
+
+def plot(path):
+    # Texts stay texts and identifiers stay the same, so that a new drawing differs only where data do.
+    pyplot.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "peers", "font.size": 10})
+    for entry in json.loads(Path(path).read_text()):
+        bars = [(f"polyprompt {name}", rate, OURS) for name, rate in entry["ours"].items()]
+        bars += [(name.replace("-", " "), rate, PEER) for name, rate in entry["peers"].items()]
+        bars.sort(key=lambda bar: bar[1])
+        names, rates, colours = zip(*bars)
+        figure, axes = pyplot.subplots(figsize=(7, 0.6 + 0.34 * len(bars)), layout="constrained")
+        drawn = axes.barh(names, rates, color=colours)
+        axes.bar_label(drawn, fmt="%.3g", padding=3)
+        axes.set_xlabel("requests/s, median")
+        axes.set_title(f"{entry['core']}, {entry['workload']}, {entry['threads']} threads", loc="left")
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.margins(x=0.1)
+        file = Path(path).with_name(f"peers-{entry['core']}-{entry['workload']}.svg")
+        figure.savefig(file, metadata={"Date": None})
+        pyplot.close(figure)
+
+
+if __name__ == "__main__":
+    default = Path(__file__).resolve().parent.parent / "results/peers.json"
+    plot(sys.argv[1] if len(sys.argv) > 1 else default)
