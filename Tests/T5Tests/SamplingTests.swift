@@ -65,7 +65,8 @@ struct SamplingTests {
     func seeds() throws {
         let golden = try GoldenCase("byt5-like")
         let pool = WorkerPool(threadCount: 2)
-        let session = T5Session(core: try T5Core(golden.directory, pool: pool), pool: pool)
+        let session = T5Session(
+            core: try T5Core(golden.directory, precision: .float32, pool: pool), pool: pool)
         let encoded = try session.encode(golden.sequences.map(\.input))
         func options(_ seed: UInt64?, returned: Int = 1) -> GenerationOptions {
             var options = GenerationOptions(maximumNewTokens: 12)
