@@ -15,7 +15,7 @@ TEST_FLAGS := -c release -Xswiftc -enable-testing --disable-xctest
 # What tests and demo pack of a core stays in the build folder.
 export POLYPROMPT_CACHE ?= $(CURDIR)/.build/cache
 
-.PHONY: all demo test dependencies build lint format test-sanitized
+.PHONY: all demo test dependencies build lint format test-sanitized bench-peers
 
 all: build
 
@@ -57,6 +57,12 @@ test-sanitized: dependencies
 	clang++ -std=c++17 $(SANITIZE) -ISources/CSentencePiece/include Sources/CSentencePiece/*.cpp \
 	  Tests/CSentencePiece/test.cpp $$(pkg-config --cflags --libs sentencepiece) -o .build/sentencepiece-tests
 	.build/sentencepiece-tests models/polyprompt-mini/spiece.model
+
+# The same requests on other engines, in a Python environment of its own under .build/ (takes hours on two cores).
+bench-peers: build
+	@benchmarks/peers/setup.sh
+	.build/peers-venv/bin/python benchmarks/peers/run.py --polyprompt .build/release/polyprompt \
+	  --output benchmarks/results/peers.json
 
 lint: dependencies
 	@swift format lint --strict --recursive --parallel $(SWIFT_SOURCES)
