@@ -40,7 +40,9 @@ package struct BenchmarkSettings {
     ///
     /// - Throws: `BenchmarkError`, or the error of the library that cannot do its part.
     package func measure(_ workload: Workload) throws -> BenchmarkReport {
-        switch workload {
+        // Said before the measurement, not after it.
+        _ = try Processor.current()
+        return switch workload {
         case .mixed, .classify, .generate: try ServingBenchmark(workload, self).measure()
         case .tasks: try TasksBenchmark(self).measure()
         case .kernels: try KernelBenchmark(self).measure()
