@@ -15,6 +15,8 @@ package struct BenchmarkSettings {
     package var requestFile: String?
     /// The numbers of tasks that `tasks` compares; the first is what the others are held against.
     package var taskCounts = [1, 8, 64, 1_000, 10_000]
+    /// Requests of one of its streams in one round.
+    package var streamLength = 256
     /// The `polyprompt` executable, which `startup` starts.
     package var executable: String
     /// Told what is being done.
@@ -38,7 +40,9 @@ package struct BenchmarkSettings {
     ///
     /// - Throws: `BenchmarkError`, or the error of the library that cannot do its part.
     package func measure(_ workload: Workload) throws -> BenchmarkReport {
-        switch workload {
+        // Said before the measurement, not after it.
+        _ = try Processor.current()
+        return switch workload {
         case .mixed, .classify, .generate: try ServingBenchmark(workload, self).measure()
         case .tasks: try TasksBenchmark(self).measure()
         case .kernels: try KernelBenchmark(self).measure()

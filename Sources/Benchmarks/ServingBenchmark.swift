@@ -83,15 +83,14 @@ struct ServingBenchmark {
         return set
     }
 
-    /// Times of requests that have the engine for themselves, each round in the set's order.
+    /// Times of requests that have the engine for themselves, in the set's order.
     private func latencies(_ engine: InferenceEngine, _ requests: [InferenceRequest]) throws -> Quantiles {
         var samples: [Double] = []
-        try settings.extent.repeating { round in
-            settings.progress("one at a time, round \(round + 1)")
-            for request in requests {
-                samples.append(
-                    try seconds { () throws(BenchmarkError) in _ = try engine.answerAll([request]) })
-            }
+        try settings.extent.repeating(steps: requests.count) { step in
+            settings.progress("one at a time, request \(step + 1)")
+            let request = requests[step % requests.count]
+            samples.append(
+                try seconds { () throws(BenchmarkError) in _ = try engine.answerAll([request]) })
         }
         return Quantiles(samples)
     }

@@ -7,8 +7,6 @@ import Serving
 /// is thus for another task, and with 10,000 nearly all are seen for the first time: their prompts are read from
 /// the store and decoded, their definitions parsed.
 struct TasksBenchmark {
-    /// Requests of a stream in one round.
-    private static let streamLength = 256
     private let settings: BenchmarkSettings
 
     init(_ settings: BenchmarkSettings) { self.settings = settings }
@@ -27,7 +25,7 @@ struct TasksBenchmark {
         }
         let engine = loaded.makeEngine()
         let texts = RequestSet.texts(
-            Self.streamLength, lengths: RequestSet.Shape.classify.text, vocabularySize: vocabulary)
+            settings.streamLength, lengths: RequestSet.Shape.classify.text, vocabularySize: vocabulary)
         var asked = counts.map { _ in 0 }
         func round(_ stream: Int) throws -> Double {
             let requests = texts.enumerated().map { index, ids in
@@ -51,7 +49,7 @@ struct TasksBenchmark {
         }
         let rounds = times[0].count
         let time = median((0..<rounds).map { number in times.reduce(0) { $0 + $1[number] } })
-        let requests = Self.streamLength * counts.count
+        let requests = settings.streamLength * counts.count
 
         var json = try BenchmarkReport.header(.tasks, settings, core: loaded.core)
         json["core_load_seconds"] = JSONValue(loaded.loadSeconds)
@@ -64,11 +62,11 @@ struct TasksBenchmark {
         var table = BenchmarkReport.Table(columns: ["tasks", "requests/s", "of one task's"])
         json["streams"] = .array(
             zip(counts, times).map { count, seconds in
-                let rate = Double(Self.streamLength) / median(seconds)
+                let rate = Double(settings.streamLength) / median(seconds)
                 let ratio = median(zip(times[0], seconds).map { $0 / $1 })
                 table.rows.append(["\(count)", rate.fixed(1), ratio.fixed(3)])
                 return [
-                    "tasks": JSONValue(count), "requests": JSONValue(Self.streamLength),
+                    "tasks": JSONValue(count), "requests": JSONValue(settings.streamLength),
                     "requests_per_second": JSONValue(rate), "ratio": JSONValue(ratio),
                     "round_seconds": .array(seconds.map { JSONValue($0) }),
                 ]

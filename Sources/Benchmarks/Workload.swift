@@ -22,21 +22,23 @@ package enum Workload: String, Sendable, CaseIterable {
 
 /// How long to measure.
 package enum Extent: Sendable, Equatable {
-    /// Whole rounds until so much time is over; at least one.
+    /// Until so much time is over; at least one round or step.
     case seconds(Double)
     /// So many rounds.
     case rounds(Int)
 
-    /// Calls `body` with the round's number until the extent is reached.
-    func repeating(_ body: (Int) throws -> Void) rethrows {
+    /// Calls `body` with the number of the step, from 0, until the extent is reached.
+    ///
+    /// - Parameter steps: Steps of a round. Time may be over within a round.
+    func repeating(steps: Int = 1, _ body: (Int) throws -> Void) rethrows {
         let start = ContinuousClock.now
-        var round = 0
+        var step = 0
         while true {
-            try body(round)
-            round += 1
+            try body(step)
+            step += 1
             switch self {
             case .seconds(let seconds): if (ContinuousClock.now - start) / .seconds(1) >= seconds { return }
-            case .rounds(let rounds): if round >= rounds { return }
+            case .rounds(let rounds): if step >= rounds * steps { return }
             }
         }
     }
