@@ -135,6 +135,18 @@ public final class Environment: @unchecked Sendable {
         }
     }
 
+    /// Runs `body` with the handle of a transaction that reads.
+    func reading<Result>(
+        _ body: (OpaquePointer) throws(LMDBError) -> Result
+    ) throws(LMDBError) -> Result {
+        let transaction = try begin(readOnly: true)
+        defer {
+            mdb_txn_abort(transaction)
+            gate.leave()
+        }
+        return try body(transaction)
+    }
+
     private func writeOnce<Result>(_ body: (inout WriteTransaction) throws -> Result) throws -> Result {
         let handle = try begin(readOnly: false)
         defer { gate.leave() }
@@ -153,7 +165,7 @@ public final class Environment: @unchecked Sendable {
     }
 
     /// Passes the gate and begins a transaction; who called ends it, then leaves the gate.
-    func begin(readOnly: Bool) throws(LMDBError) -> OpaquePointer {
+    private func begin(readOnly: Bool) throws(LMDBError) -> OpaquePointer {
         var checkedReaders = false
         while true {
             try enter()
