@@ -29,6 +29,7 @@ extension Environment {
             }
             guard code == MDB_SUCCESS else { throw LMDBError(returnCode: code, path: path, doing: "opening") }
             try checkLength(handle, path: path)
+            try checkTrees(handle, path: path)
         } catch {
             mdb_env_close(handle)
             throw error
@@ -118,6 +119,8 @@ extension Environment {
                 .alreadyExists, "\(target): something is there already; name a path that does not exist")
         }
         var template = Array("\(target).XXXXXX".utf8CString)
+        // LMDB copies as many pages of a value as their header says.
+        try checkStructure()
         guard mkdtemp(&template) != nil else {
             throw LMDBError(returnCode: errno, path: target, doing: "making a directory beside it")
         }
