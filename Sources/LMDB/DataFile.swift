@@ -51,23 +51,33 @@ enum DataFile {
 
     /// Refuses a header whose page size LMDB could not have written.
     ///
-    /// In the first page, after a page header of 16 bytes: magic (4), version (4), map address (8), map size (8),
-    /// page size (4), in the machine's byte order. LMDB itself checks magic and version.
+    /// LMDB takes the page size from the newer of the two meta pages, finds the second by that of the first, divides
+    /// by it, and maps as many pages as they say. It checks magic and version itself.
     static func checkHeader(in directory: String) throws(LMDBError) {
         let descriptor = open(path(in: directory), O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else {
             throw LMDBError(returnCode: errno, path: directory, doing: "opening data.mdb")
         }
         defer { close(descriptor) }
-        var header = [UInt8](repeating: 0, count: 44)
-        let count = pread(descriptor, &header, header.count, 0)
-        guard count != 0 else { return }
-        let pageSize = header.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: 40, as: UInt32.self) }
-        guard count == header.count, (512...65536).contains(pageSize), pageSize.nonzeroBitCount == 1 else {
+        func meta(at offset: Int) -> (MetaPage, complete: Bool, empty: Bool) {
+            var page = [UInt8](repeating: 0, count: MetaPage.size)
+            let count = pread(descriptor, &page, page.count, offset)
+            return (MetaPage(page), count == page.count, count == 0)
+        }
+        let first = meta(at: 0)
+        guard !first.empty else { return }
+        guard first.complete, PageFormat.pageSizes.contains(first.0.pageSize) else {
             throw LMDBError(
                 .notAnEnvironment,
                 "\(directory): data.mdb does not begin with an LMDB header; check the path or restore a backup"
             )
+        }
+        let second = meta(at: first.0.pageSize)
+        // LMDB refuses a file without it.
+        guard second.complete else { return }
+        guard second.0.pageSize == first.0.pageSize, first.0.fitsAddresses, second.0.fitsAddresses else {
+            throw LMDBError(
+                Damage("its meta pages have other page sizes or too many pages"), path: directory)
         }
     }
 

@@ -29,6 +29,7 @@ extension Environment {
             }
             guard code == MDB_SUCCESS else { throw LMDBError(returnCode: code, path: path, doing: "opening") }
             try checkLength(handle, path: path)
+            try checkTrees(handle, path: path)
         } catch {
             mdb_env_close(handle)
             throw error
@@ -90,11 +91,25 @@ extension Environment {
         }
     }
 
+    /// Whether the environment has no database.
+    public func isEmpty() throws(LMDBError) -> Bool {
+        // Not by `mdb_env_stat`: during another process's commit it shows a state that transactions do not yet.
+        try reading { transaction throws(LMDBError) in
+            var main = MDB_dbi()
+            var statistics = MDB_stat()
+            var code = mdb_dbi_open(transaction, nil, 0, &main)
+            if code == MDB_SUCCESS { code = mdb_stat(transaction, main, &statistics) }
+            guard code == MDB_SUCCESS else { throw LMDBError(returnCode: code, path: path, doing: "reading") }
+            return statistics.ms_entries == 0
+        }
+    }
+
     /// Writes a compact copy of one committed state to a new directory, which appears whole or not at all.
     ///
     /// Readers and writers go on meanwhile, except that the map does not grow.
     ///
-    /// - Throws: `alreadyExists` when something is at `target`; `diskFull`; `permissionDenied`.
+    /// - Throws: `alreadyExists` when something is at `target`; `corrupted` as `checkStructure`; `diskFull`;
+    ///   `permissionDenied`.
     public func copy(to target: String) throws(LMDBError) {
         var target = target
         while target.count > 1, target.hasSuffix("/") { target.removeLast() }
@@ -104,6 +119,8 @@ extension Environment {
                 .alreadyExists, "\(target): something is there already; name a path that does not exist")
         }
         var template = Array("\(target).XXXXXX".utf8CString)
+        // LMDB copies as many pages of a value as their header says.
+        try checkStructure()
         guard mkdtemp(&template) != nil else {
             throw LMDBError(returnCode: errno, path: target, doing: "making a directory beside it")
         }

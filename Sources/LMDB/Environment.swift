@@ -135,6 +135,18 @@ public final class Environment: @unchecked Sendable {
         }
     }
 
+    /// Runs `body` with the handle of a transaction that reads.
+    func reading<Result>(
+        _ body: (OpaquePointer) throws(LMDBError) -> Result
+    ) throws(LMDBError) -> Result {
+        let transaction = try begin(readOnly: true)
+        defer {
+            mdb_txn_abort(transaction)
+            gate.leave()
+        }
+        return try body(transaction)
+    }
+
     private func writeOnce<Result>(_ body: (inout WriteTransaction) throws -> Result) throws -> Result {
         let handle = try begin(readOnly: false)
         defer { gate.leave() }
@@ -150,22 +162,6 @@ public final class Environment: @unchecked Sendable {
         guard code == MDB_SUCCESS else { throw LMDBError(returnCode: code, path: path, doing: "committing") }
         try extendToLength()
         return result
-    }
-
-    /// Whether the environment has no database.
-    public func isEmpty() throws(LMDBError) -> Bool {
-        // Not by `mdb_env_stat`: during another process's commit it shows a state that transactions do not yet.
-        let transaction = try begin(readOnly: true)
-        defer {
-            mdb_txn_abort(transaction)
-            gate.leave()
-        }
-        var main = MDB_dbi()
-        var statistics = MDB_stat()
-        var code = mdb_dbi_open(transaction, nil, 0, &main)
-        if code == MDB_SUCCESS { code = mdb_stat(transaction, main, &statistics) }
-        guard code == MDB_SUCCESS else { throw LMDBError(returnCode: code, path: path, doing: "reading") }
-        return statistics.ms_entries == 0
     }
 
     /// Passes the gate and begins a transaction; who called ends it, then leaves the gate.

@@ -78,10 +78,13 @@ public struct Transaction<Access>: ~Copyable {
 
 extension Transaction where Access == WriteAccess {
     /// Sets the key's value, replacing an earlier one.
+    ///
+    /// - Throws: `LMDBError` (`corrupted` when the earlier one's pages are damaged, …).
     public mutating func put(
         _ value: [UInt8], for key: [UInt8], in database: Database
     ) throws(LMDBError) {
         try check(database)
+        try environment.checkLargeValue(of: key, in: database, handle)
         let code = key.withLMDBValue { key in
             value.withLMDBValue { value in mdb_put(handle, database.handle, &key, &value, 0) }
         }
@@ -89,9 +92,12 @@ extension Transaction where Access == WriteAccess {
     }
 
     /// Removes the key and says whether it was there.
+    ///
+    /// - Throws: `LMDBError` (`corrupted` when its value's pages are damaged, …).
     @discardableResult
     public mutating func delete(_ key: [UInt8], in database: Database) throws(LMDBError) -> Bool {
         try check(database)
+        try environment.checkLargeValue(of: key, in: database, handle)
         let code = key.withLMDBValue { mdb_del(handle, database.handle, &$0, nil) }
         if code == MDB_NOTFOUND { return false }
         try check(code, "deleting from \"\(database.name)\"")

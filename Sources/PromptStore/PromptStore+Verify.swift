@@ -4,7 +4,7 @@ import LMDB
 public struct Verification: Sendable, Equatable {
     /// A record that is not as it should be.
     public struct Problem: Sendable, Equatable, CustomStringConvertible {
-        /// The record's database and key: `blob 9f86…`, `task spam@3`, `alias spam`.
+        /// The record's database and key: `blob 9f86…`, `task spam@3`, `alias spam`; or `data.mdb`, the file.
         public let record: String
         /// What is wrong with it.
         public let message: String
@@ -24,14 +24,21 @@ public struct Verification: Sendable, Equatable {
 }
 
 extension PromptStore {
-    /// Reads everything: decodes every frame, checks every manifest against its frame and every alias against its
-    /// targets.
+    /// Reads everything: walks the file's pages, decodes every frame, checks every manifest against its frame and
+    /// every alias against its targets.
     ///
-    /// In short transactions, beside other readers and writers.
+    /// When the pages are not sound nothing in them is read: that is then the one problem. In short transactions, beside other readers and writers.
     ///
     /// - Throws: only when the store cannot be read at all; what is damaged is reported.
     public func verify() throws(PromptStoreError) -> Verification {
         var found = Verification()
+        do throws(PromptStoreError) {
+            try converting { try environment.checkStructure() }
+        } catch {
+            guard error.code == .corrupted else { throw error }
+            found.problems = [Verification.Problem(record: "data.mdb", message: error.message)]
+            return found
+        }
         try verify("blob", schema.blob, &found) { key, value, _, found in
             found.frames += 1
             guard key.count == 32 else { return "the key is not a SHA-256" }

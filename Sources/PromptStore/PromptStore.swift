@@ -72,18 +72,21 @@ public final class PromptStore: Sendable {
                     "\(environment.path): this LMDB environment is not a prompt store; check the path")
             }
             let format = try environment.read { try $0.value(of: Schema.formatKey, in: meta) }
-            if let format { try check(format: format, path: environment.path) }
+            if let format {
+                try check(format: format, path: environment.path)
+            } else if mode == .readOnly {
+                // The format is written last.
+                throw PromptStoreError(
+                    .notAStore,
+                    "\(environment.path): the store is not finished; wait for its maker, or open it for writing to"
+                        + " finish it")
+            }
         }
         // `meta` is made first: an environment with other databases but no `meta` is never ours.
         if mode == .readWrite { _ = try environment.database("meta", createIfMissing: true) }
         let schema = try Schema(environment, create: mode == .readWrite)
         let format = try environment.read { try $0.value(of: Schema.formatKey, in: schema.meta) }
         if format == nil {
-            guard mode == .readWrite else {
-                throw PromptStoreError(
-                    .notAStore,
-                    "\(environment.path): the store was not finished; open it for writing once to finish it")
-            }
             try environment.write { transaction in
                 try transaction.put(Array("\(Schema.format)".utf8), for: Schema.formatKey, in: schema.meta)
             }

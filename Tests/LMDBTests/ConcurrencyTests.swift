@@ -1,6 +1,5 @@
 import Foundation
 import LMDB
-import Synchronization
 import Testing
 
 @Suite("An environment among threads")
@@ -8,28 +7,6 @@ struct ConcurrencyTests {
     let directory: TemporaryDirectory
 
     init() throws { directory = try TemporaryDirectory() }
-
-    /// Runs `body` on so many threads at once and returns what they threw or said.
-    private func failures(
-        threads: Int, _ body: @escaping @Sendable (Int) throws -> [String]
-    ) -> [String] {
-        let failures = Mutexed<[String]>([])
-        let group = DispatchGroup()
-        for thread in 0..<threads {
-            group.enter()
-            Thread.detachNewThread {
-                do {
-                    let said = try body(thread)
-                    failures.withLock { $0 += said }
-                } catch {
-                    failures.withLock { $0.append("\(error)") }
-                }
-                group.leave()
-            }
-        }
-        group.wait()
-        return failures.withLock { $0 }
-    }
 
     @Test("shows readers only whole commits while it is written and grows")
     func wholeCommits() throws {
@@ -100,15 +77,16 @@ struct ConcurrencyTests {
         let database = try environment.database("values", createIfMissing: false)
         #expect(try environment.count(in: database) == 8)
     }
-}
 
-/// A mutex that closures may share.
-private final class Mutexed<Value: Sendable>: Sendable {
-    private let mutex: Mutex<Value>
-
-    init(_ value: Value) { mutex = Mutex(value) }
-
-    func withLock<Result: Sendable>(_ body: (inout Value) -> Result) -> Result {
-        mutex.withLock { value in body(&value) }
+    @Test("is empty to every thread until a database can be opened by it")
+    func emptiness() throws {
+        let environment = try Environment.open(directory("store"), mode: .readWrite)
+        let failures = failures(threads: 4) { thread in
+            if thread == 0 { _ = try environment.database("values", createIfMissing: true) }
+            while try environment.isEmpty() {}
+            _ = try environment.database("values", createIfMissing: false)
+            return []
+        }
+        #expect(failures == [])
     }
 }
