@@ -133,18 +133,14 @@ struct RequestPreparer: Sendable {
         _ text: String, _ definition: TaskDefinition
     ) throws(ServingError) -> (ids: [Int32], isTruncated: Bool) {
         guard let tokenizer else { throw ServedTask.noTokenizer("text") }
-        var ids = tokenizer.encode(text)
+        let (ids, isTruncated) = tokenizer.encode(text, limit: definition.maxInputTokens)
         for id in ids where id >= configuration.vocabularySize {
             throw ServingError(
                 .idOutOfRange,
                 "the tokenizer gave id \(id), this core has ids 0 to \(configuration.vocabularySize - 1); "
                     + "tokenizer and checkpoint do not belong together")
         }
-        let limit = definition.maxInputTokens
-        guard ids.count > limit else { return (ids, false) }
-        ids.removeLast(ids.count - limit)
-        ids[limit - 1] = tokenizer.endOfSequence
-        return (ids, true)
+        return (ids, isTruncated)
     }
 }
 
