@@ -119,13 +119,45 @@ void pp_f16_to_f32(const uint16_t *x, float *out, size_t count) {
     }
 }
 
-int pp_f32_all_finite(const float *x, size_t count) {
-    uint32_t worst = 0;
-    for (size_t i = 0; i < count; i++) {
-        uint32_t bits;
-        memcpy(&bits, x + i, sizeof bits);
-        bits &= 0x7FFFFFFF;
-        worst = bits > worst ? bits : worst;
+// An element is NaN or infinite when all bits of its exponent are set. Blocks are looked through without a
+// branch, which the compiler makes vector code of; only a block with a hit is looked through one by one.
+enum { FINITE_BLOCK = 4096 };
+
+size_t pp_first_not_finite_32(const void *x, size_t count) {
+    const uint8_t *bytes = x;
+    const uint32_t exponent = 0x7F800000;
+    for (size_t start = 0; start < count; start += FINITE_BLOCK) {
+        const size_t end = count - start < FINITE_BLOCK ? count : start + FINITE_BLOCK;
+        uint32_t found = 0;
+        for (size_t i = start; i < end; i++) {
+            uint32_t bits;
+            memcpy(&bits, bytes + 4 * i, sizeof bits);
+            found |= (bits & exponent) == exponent;
+        }
+        for (size_t i = start; found && i < end; i++) {
+            uint32_t bits;
+            memcpy(&bits, bytes + 4 * i, sizeof bits);
+            if ((bits & exponent) == exponent) return i;
+        }
     }
-    return worst < 0x7F800000;
+    return count;
+}
+
+size_t pp_first_not_finite_16(const void *x, size_t count, uint16_t exponent) {
+    const uint8_t *bytes = x;
+    for (size_t start = 0; start < count; start += FINITE_BLOCK) {
+        const size_t end = count - start < FINITE_BLOCK ? count : start + FINITE_BLOCK;
+        uint16_t found = 0;
+        for (size_t i = start; i < end; i++) {
+            uint16_t bits;
+            memcpy(&bits, bytes + 2 * i, sizeof bits);
+            found |= (bits & exponent) == exponent;
+        }
+        for (size_t i = start; found && i < end; i++) {
+            uint16_t bits;
+            memcpy(&bits, bytes + 2 * i, sizeof bits);
+            if ((bits & exponent) == exponent) return i;
+        }
+    }
+    return count;
 }

@@ -1,4 +1,3 @@
-import Crypto
 import Foundation
 import JSON
 import Tensors
@@ -104,42 +103,5 @@ struct T5Checkpoint {
                 .weights, "\(directory) lacks the tensor \(name) \(shape), which its config.json calls for")
         }
         return tensor
-    }
-}
-
-/// Collects what identifies a core while its tensors are loaded.
-///
-/// The fingerprint is the SHA-256 of the configuration's canonical text and, for each tensor that the model
-/// uses in the order of their names, the line `name type shape sha256(bytes)`. Tensors stored twice under
-/// several names, and how they are spread over files, do not change it.
-struct CoreFingerprint {
-    private var tensors: [StoredTensor] = []
-
-    mutating func include(_ tensor: StoredTensor) { tensors.append(tensor) }
-
-    /// Hashes the tensors' bytes, in parallel, and returns 64 hexadecimal digits.
-    func digest(configuration: T5Configuration, facts: String, pool: WorkerPool) -> String {
-        let lines = pool.map(tensors.sorted { $0.name < $1.name }) { tensor in
-            let digest = SHA256.hash(data: tensor.bytes)
-            return "\(tensor.name) \(tensor.elementType.rawValue) \(tensor.shape) \(digest.hexadecimal)\n"
-        }
-        var hash = SHA256()
-        hash.update(data: Data(configuration.canonicalText.utf8))
-        hash.update(data: Data(facts.utf8))
-        for line in lines { hash.update(data: Data(line.utf8)) }
-        return hash.finalize().hexadecimal
-    }
-}
-
-extension Sequence<UInt8> {
-    /// Two hexadecimal digits a byte.
-    var hexadecimal: String {
-        let digits = Array("0123456789abcdef".utf8)
-        var text: [UInt8] = []
-        for byte in self {
-            text.append(digits[Int(byte >> 4)])
-            text.append(digits[Int(byte & 15)])
-        }
-        return String(decoding: text, as: UTF8.self)
     }
 }

@@ -72,7 +72,7 @@ public final class T5Core: Sendable {
             var tensors = RandomCoreSource(configuration: configuration, pool: pool)
             files = []
             weights = try T5Weights(configuration, from: &tensors)
-            fingerprint = CoreFingerprint().digest(
+            fingerprint = try CoreFingerprint().digest(
                 configuration: configuration, facts: "\(source)\n", pool: pool)
         } else {
             var isDirectory: ObjCBool = false
@@ -83,7 +83,7 @@ public final class T5Core: Sendable {
             var tensors = try T5CheckpointSource(directory: source, configuration: configuration)
             files = tensors.checkpoint.files
             weights = try T5Weights(configuration, from: &tensors)
-            fingerprint = tensors.fingerprint.digest(
+            fingerprint = try tensors.fingerprint.digest(
                 configuration: configuration, facts: "head_scale \(weights.headScale.bitPattern)\n",
                 pool: pool)
         }

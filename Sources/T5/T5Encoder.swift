@@ -1,3 +1,4 @@
+import CKernels
 import Tensors
 
 extension T5Session {
@@ -18,6 +19,7 @@ extension T5Session {
                 throw T5Error(.input, "a sequence must have at least one row")
             }
             try check(input.ids)
+            try checkFinite(input.rows)
             lengths.append((lengths.last ?? 0) + input.rows.count / d + input.ids.count)
         }
         let total = lengths.last ?? 0
@@ -37,5 +39,18 @@ extension T5Session {
         let crossKeysValues = layers.crossKeysValues(x.pointer, rows: total)
         return EncodedBatch(
             cumulativeSequenceLengths: lengths, rows: x, crossKeysValues: crossKeysValues, width: d)
+    }
+
+    /// Checks rows' values: one that is not finite would make the whole sequence's numbers meaningless.
+    private func checkFinite(_ rows: [Float]) throws(T5Error) {
+        let index = rows.withUnsafeBufferPointer { rows in
+            rows.baseAddress.map { pp_first_not_finite_32($0, rows.count) } ?? 0
+        }
+        guard index < rows.count else { return }
+        let (row, column) = index.quotientAndRemainder(dividingBy: configuration.modelWidth)
+        throw T5Error(
+            .input,
+            "the prompt's value at row \(row), column \(column) is \(rows[index]); "
+                + "a number within float32's range was expected")
     }
 }

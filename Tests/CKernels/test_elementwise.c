@@ -146,5 +146,11 @@ void test_elementwise(void) {
     const float values[] = {NAN, 1, 3, 3, -INFINITY};
     check(pp_f32_argmax(values, 5) == 2, "argmax takes the first of equals and passes NaN over");
     check(pp_f32_argmax(values, 1) == 0, "argmax of NaN alone");
-    check(!pp_f32_all_finite(values, 5) && pp_f32_all_finite(values + 1, 3), "all_finite");
+    check(pp_first_not_finite_32(values + 1, 4) == 3 && pp_first_not_finite_32(values + 1, 3) == 3,
+        "the first value that is not finite");
+    const uint16_t halves[] = {0xFBFF, 0x0001, 0x7E00, 0x7BFF};
+    check(pp_first_not_finite_16(halves, 4, 0x7C00) == 2 && pp_first_not_finite_16(halves, 2, 0x7C00) == 2,
+        "the first float16 that is not finite");
+    const uint8_t *odd = (const uint8_t *)values + 3;
+    check(pp_first_not_finite_32(odd, 1) <= 1, "at any alignment");
 }

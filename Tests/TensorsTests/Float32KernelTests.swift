@@ -97,8 +97,31 @@ struct Float32KernelTests {
         var scores: [Float] = [1e30, -1e30, 0, 1e30]
         pp_f32_softmax_bias(&scores, 4, nil, 1, 4)
         #expect(scores == [0.5, 0, 0, 0.5])
-        #expect(pp_f32_all_finite([1, .infinity], 2) == 0)
-        #expect(pp_f32_all_finite([1, .nan], 2) == 0)
-        #expect(pp_f32_all_finite([1, -.greatestFiniteMagnitude], 2) == 1)
+    }
+
+    @Test("the first value that is not finite is found, in every type and at any alignment")
+    func firstNotFinite() {
+        let count = 10_000
+        for place in [0, 1, 4095, 4096, 9_999, 10_000] {
+            for value in [Float.nan, .infinity, -.infinity] {
+                // The largest finite value and the smallest ones are none.
+                var floats = [Float](repeating: -.greatestFiniteMagnitude, count: count + 1)
+                floats[7] = .leastNonzeroMagnitude
+                floats[place] = value
+                #expect(pp_first_not_finite_32(floats, count) == place)
+                var halves = [UInt16](repeating: 0xFBFF, count: count + 1)
+                halves[7] = 1
+                halves[place] = Float16(value).bitPattern
+                #expect(pp_first_not_finite_16(halves, count, 0x7C00) == place)
+                var brains = [UInt16](repeating: 0xFF7F, count: count + 1)
+                brains[7] = 1
+                brains[place] = UInt16(value.bitPattern >> 16)
+                #expect(pp_first_not_finite_16(brains, count, 0x7F80) == place)
+                let shifted = [0] + floats.withUnsafeBytes { Array($0) }
+                shifted.withUnsafeBytes { bytes in
+                    #expect(pp_first_not_finite_32(bytes.baseAddress.map { $0 + 1 }, count) == place)
+                }
+            }
+        }
     }
 }

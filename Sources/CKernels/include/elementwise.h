@@ -59,5 +59,10 @@ size_t pp_f32_argmax(const float *x, size_t count);
 /// float16 to float32, exactly.
 void pp_f16_to_f32(const uint16_t *x, float *out, size_t count);
 
-/// Whether every element is finite.
-int pp_f32_all_finite(const float *x, size_t count);
+/// The index of the first of count 32-bit floats that is NaN or infinite, count when there is none. `x` may have
+/// any alignment.
+size_t pp_first_not_finite_32(const void *x, size_t count);
+
+/// The same for 16-bit floats; `exponent` has the bits of their exponent set: 0x7C00 for float16, 0x7F80 for
+/// bfloat16.
+size_t pp_first_not_finite_16(const void *x, size_t count, uint16_t exponent);
