@@ -18,10 +18,20 @@ struct HashingTokenizer: Tokenizer {
     }
 
     func encodePieces(bytes: some Collection<UInt8>) -> [Int32] {
-        bytes.split { $0 == 0x20 || (0x09...0x0D).contains($0) }.map { word in
-            let hash = word.reduce(0xCBF2_9CE4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
-            return Int32(Self.firstID + Int(hash % UInt64(pieceCount - Self.firstID)))
-        }
+        bytes.split(whereSeparator: Self.isSpace).map(id)
+    }
+
+    func encode(bytes: some Collection<UInt8>, limit: Int) -> (ids: [Int32], isTruncated: Bool) {
+        // What stands behind the last split is a word only if there are no more than so many.
+        let words = bytes.split(maxSplits: max(1, limit), whereSeparator: Self.isSpace)
+        return ended(words.prefix(max(1, limit)).lazy.map(id), limit: limit)
+    }
+
+    private static func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || (0x09...0x0D).contains(byte) }
+
+    private func id(_ word: some Collection<UInt8>) -> Int32 {
+        let hash = word.reduce(0xCBF2_9CE4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
+        return Int32(Self.firstID + Int(hash % UInt64(pieceCount - Self.firstID)))
     }
 
     /// Words cannot be had back from their hashes: an id's text is its number in brackets.

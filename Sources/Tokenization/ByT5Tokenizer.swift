@@ -77,6 +77,20 @@ public struct ByT5Tokenizer: Tokenizer {
         }
     }
 
+    /// The first ids of text: always those of the whole text.
+    public func encode(bytes: some Collection<UInt8>, limit: Int) -> (ids: [Int32], isTruncated: Bool) {
+        bytes.withContiguousBytes { bytes in
+            let limit = max(1, limit)
+            // An id stands for one byte or for a sentinel, so `limit` ids lie before a sentinel cut at the end.
+            // A sentinel that swallows white space could do so without bounds.
+            let (length, overflows) = limit.multipliedReportingOverflow(by: Sentinels.maximumBytes)
+            guard !overflows, bytes.count - Sentinels.maximumBytes > length, !sentinels.swallowWhitespace
+            else { return ended(encodePieces(bytes: bytes), limit: limit) }
+            let beginning = bytes[..<(length + Sentinels.maximumBytes)]
+            return ended(encodePieces(bytes: beginning), limit: limit, isBeginning: true)
+        }
+    }
+
     /// The bytes' text. Bytes that are not UTF-8 are dropped, as transformers does: an answer cut in the
     /// middle of a character ends before it.
     public func decode(_ ids: [Int32]) -> String {

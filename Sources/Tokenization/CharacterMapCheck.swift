@@ -14,18 +14,29 @@ struct CharacterMapCheck {
 
     private let units: [UInt32]
     private let replacements: ArraySlice<UInt8>
+    /// The bytes that stand in a key behind another.
+    private var followers: Set<UInt8> = []
 
-    /// What is wrong with a table, as the end of a sentence; `nil` for a sound one.
-    static func fault(in table: ArraySlice<UInt8>) -> String? {
-        guard table.count > 4 else { return "is too short" }
+    private init(units: [UInt32], replacements: ArraySlice<UInt8>) {
+        self.units = units
+        self.replacements = replacements
+    }
+
+    /// What is wrong with a table, as the end of a sentence, `nil` for a sound one; and the ASCII bytes that are
+    /// always a space by themselves once the table has been applied: those that it leaves or makes one, and that
+    /// are in none of its keys with other bytes.
+    static func check(_ table: ArraySlice<UInt8>) -> (fault: String?, spaces: [UInt8]) {
+        guard table.count > 4 else { return ("is too short", []) }
         let size = Int(word(table, at: table.startIndex))
         // Darts-clone lays its arrays out in blocks of 256 units.
-        guard size > 0, size % 1024 == 0, size < table.count - 4 else { return "has a wrong size" }
+        guard size > 0, size % 1024 == 0, size < table.count - 4 else { return ("has a wrong size", []) }
         let start = table.startIndex + 4
         let units = stride(from: start, to: start + size, by: 4).map { word(table, at: $0) }
         let replacements = table[(start + size)...]
-        guard replacements.last == 0 else { return "does not end with a NUL" }
-        return Self(units: units, replacements: replacements).fault()
+        guard replacements.last == 0 else { return ("does not end with a NUL", []) }
+        var check = Self(units: units, replacements: replacements)
+        let fault = check.fault()
+        return (fault, fault == nil ? check.spaces : [])
     }
 
     private static func word(_ bytes: ArraySlice<UInt8>, at index: Int) -> UInt32 {
@@ -41,7 +52,7 @@ struct CharacterMapCheck {
     private func isLeaf(_ index: Int) -> Bool { units[index] & 1 << 8 != 0 }
 
     /// Visits every unit that text can reach, those reached by fewer bytes first.
-    private func fault() -> String? {
+    private mutating func fault() -> String? {
         var order = [0]
         var depths = [0]
         var children: [[Int]] = []
@@ -57,6 +68,7 @@ struct CharacterMapCheck {
             // A label has the highest bit only where the unit is a replacement's place.
             let next = (0...0xFF).filter { units[base ^ $0] & 0x8000_00FF == UInt32($0) }.map { base ^ $0 }
             children.append(next)
+            if depth > 0 { for child in next { followers.insert(UInt8(truncatingIfNeeded: child ^ base)) } }
             for child in next {
                 if parentCounts[child] < 0 {
                     parentCounts[child] = 0
@@ -67,6 +79,22 @@ struct CharacterMapCheck {
             }
         }
         return nestingFault(order: order, children: children, parentCounts: parentCounts)
+    }
+
+    /// See ``check(_:)``; of a table without faults.
+    private var spaces: [UInt8] {
+        let root = base(0)
+        return (0..<0x80).filter { byte in
+            guard !followers.contains(byte) else { return false }
+            let index = root ^ Int(byte)
+            guard units[index] & 0x8000_00FF == UInt32(byte) else { return byte == 0x20 }
+            // The key is this byte alone, and its replacement a space.
+            let base = base(index)
+            let isWhole = !(0...0xFF).contains { units[base ^ $0] & 0x8000_00FF == UInt32($0) }
+            let place = Int(units[base] & 0x7FFF_FFFF)
+            return isLeaf(index) && isWhole
+                && replacements.dropFirst(place).prefix(2).elementsEqual([0x20, 0])
+        }
     }
 
     private func replacementFault(at base: Int, keyLength: Int) -> String? {

@@ -10,6 +10,9 @@ final class SentencePieceModel: @unchecked Sendable {
     /// The number of pieces.
     let count: Int
 
+    /// The white space that no piece reaches across; see ``SentencePieceModelFile/separators``.
+    let separators: [UInt8]
+
     /// Loads a checked file.
     ///
     /// - Throws: ``TokenizerError/Code/invalidModel`` with the library's reason.
@@ -24,6 +27,7 @@ final class SentencePieceModel: @unchecked Sendable {
         }
         self.model = model
         count = Int(csp_piece_count(model))
+        separators = file.separators
     }
 
     deinit { csp_free(model) }

@@ -21,10 +21,15 @@ struct SentencePieceModelFile {
     let path: String
     /// How many pieces the model has.
     private(set) var pieceCount = 0
+    /// The white-space bytes before which text can be cut without changing the pieces of what stands before: none
+    /// reaches across, in the vocabulary or in the normalisation table. A space, and what the table makes a space
+    /// of. Empty when the model has a piece with white space inside or at its end.
+    private(set) var separators: [UInt8] = [0x20, 0x09, 0x0A, 0x0D]
 
     private let bytes: [UInt8]
     private var userDefined: [[UInt8]] = []
     private var hasBytePieces = false
+    private var hasNormalisationTable = false
     private var selfTests: [Range<Int>] = []
 
     /// - Throws: ``TokenizerError/Code/invalidModel`` naming the file and what is wrong with it.
@@ -68,17 +73,25 @@ struct SentencePieceModelFile {
         return fields
     }
 
+    /// `TrainerSpec`: treat_whitespace_as_suffix 24.
+    private mutating func checkTrainer(_ range: Range<Int>) throws(TokenizerError) {
+        for field in try fields(range) where field.number == 24 { separators = [] }
+    }
+
     /// `ModelProto`: pieces 1, trainer_spec 2, normalizer_spec 3, self_test_data 4, denormalizer_spec 5.
     private mutating func checkModel() throws(TokenizerError) {
         for field in try fields(bytes.indices) {
             guard case .bytes(let range) = field.value else { continue }
             switch field.number {
             case 1: try checkPiece(range)
-            case 3, 5: try checkNormalizer(range)
+            case 2: try checkTrainer(range)
+            case 3: try checkNormalizer(range, isForText: true)
+            case 5: try checkNormalizer(range, isForText: false)
             case 4: selfTests.append(field.range)
             default: break
             }
         }
+        if !hasNormalisationTable { separators.removeAll { $0 != 0x20 } }
         guard nesting() <= Self.maximumNestedPieces else {
             throw failure("more than \(Self.maximumNestedPieces) user-defined pieces begin with one another")
         }
@@ -103,16 +116,25 @@ struct SentencePieceModelFile {
             throw failure("a piece has \(text.count) bytes, more than \(Self.maximumPieceBytes)")
         }
         guard !bytes[text].contains(0) else { throw failure("a piece contains a NUL") }
+        // White space in a piece is ▁, in UTF-8 E2 96 81.
+        let rest = bytes[text].dropFirst()
+        if bytes[text].contains(0x20)
+            || rest.indices.contains(where: { bytes[$0..<text.upperBound].starts(with: [0xE2, 0x96, 0x81]) })
+        {
+            separators = []
+        }
         if isUserDefined { userDefined.append(Array(bytes[text])) }
     }
 
     /// `NormalizerSpec`: precompiled_charsmap 2.
-    private func checkNormalizer(_ range: Range<Int>) throws(TokenizerError) {
+    private mutating func checkNormalizer(_ range: Range<Int>, isForText: Bool) throws(TokenizerError) {
         for field in try fields(range) {
             guard field.number == 2, case .bytes(let range) = field.value, !range.isEmpty else { continue }
-            if let reason = CharacterMapCheck.fault(in: bytes[range]) {
-                throw failure("the normalisation table (precompiled_charsmap) \(reason)")
-            }
+            let (fault, spaces) = CharacterMapCheck.check(bytes[range])
+            if let fault { throw failure("the normalisation table (precompiled_charsmap) \(fault)") }
+            guard isForText else { continue }
+            hasNormalisationTable = true
+            separators.removeAll { !spaces.contains($0) }
         }
     }
 

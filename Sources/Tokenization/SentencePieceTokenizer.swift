@@ -125,6 +125,23 @@ public struct SentencePieceTokenizer: Tokenizer {
         }
     }
 
+    /// The first ids of text. They are those of the whole text, whatever follows, unless it has fewer than `limit`
+    /// pieces in its first 64 KiB and 256 bytes an id: no more than these are read, and where they end within a
+    /// word, that word's last pieces may be others. So it is for every text of more bytes when the model has pieces
+    /// with white space inside, which T5's models have not.
+    public func encode(bytes: some Collection<UInt8>, limit: Int) -> (ids: [Int32], isTruncated: Bool) {
+        bytes.withContiguousBytes { bytes in
+            let limit = max(1, limit)
+            for beginning in TextBeginnings(bytes, separators: model.separators, limit: limit) {
+                let pieces = encodePieces(bytes: beginning.bytes)
+                if beginning.isLast || pieces.count >= limit {
+                    return ended(pieces, limit: limit, isBeginning: !beginning.isWhole)
+                }
+            }
+            return ended([], limit: limit)
+        }
+    }
+
     /// The text of ids. As transformers has it, every stretch between sentinels loses the whitespace at its
     /// ends, and one space stands on each side of a sentinel inside text.
     public func decode(_ ids: [Int32]) -> String {

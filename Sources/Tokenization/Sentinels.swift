@@ -23,6 +23,8 @@ struct Sentinels: Sendable, Equatable {
 
     /// Numbers go up to this, exclusively; T5 has 100, ByT5 125.
     static let maximumCount = 1 << 16
+    /// The bytes of the longest sentinel's text, `<extra_id_65535>`.
+    static let maximumBytes = 16
 
     private let byNumber: [Int: Sentinel]
     private let numberOfId: [Int32: Int]
@@ -35,6 +37,9 @@ struct Sentinels: Sendable, Equatable {
 
     /// In the order of their numbers.
     var all: [Sentinel] { byNumber.values.sorted { $0.number < $1.number } }
+
+    /// Whether white space beside some of them is dropped.
+    var swallowWhitespace: Bool { byNumber.values.contains { $0.stripsLeft || $0.stripsRight } }
 
     /// How many there are.
     var count: Int { byNumber.count }

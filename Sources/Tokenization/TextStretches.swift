@@ -34,6 +34,6 @@ struct TextStretches: Sequence, IteratorProtocol {
         where bytes[position] == 0x20 || bytes[position] == 0x0A {
             return position
         }
-        return (end - 3...end).last { bytes[$0] & 0xC0 != 0x80 } ?? end
+        return TextBeginnings.characterStart(before: end, bytes)
     }
 }

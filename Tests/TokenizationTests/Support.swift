@@ -71,6 +71,7 @@ struct ModelBuilder {
         + ["▁", "a", "b", "c", "d", "e"].map { (Array($0.utf8), .normal) }
     var algorithm = Algorithm.unigram
     var addsDummyPrefix = true
+    var treatsWhitespaceAsSuffix = false
     var characterMap: [UInt8] = []
 
     mutating func add(_ text: String, _ kind: Kind) { pieces.append((Array(text.utf8), kind)) }
@@ -86,10 +87,40 @@ struct ModelBuilder {
                 + Self.field(3, piece.kind.rawValue)
             file += Self.field(1, message)
         }
-        file += Self.field(2, Self.field(3, algorithm.rawValue))
+        let suffix = treatsWhitespaceAsSuffix ? Self.field(24, 1) : []
+        file += Self.field(2, Self.field(3, algorithm.rawValue) + suffix)
         var normalizer = Self.field(3, addsDummyPrefix ? 1 : 0)
         if !characterMap.isEmpty { normalizer += Self.field(2, characterMap) }
         return file + Self.field(3, normalizer)
+    }
+
+    /// A compiled normalisation table: a trie in which every node has a block of 256 units of its own.
+    static func characterMap(_ keys: [(key: String, replacement: String)]) -> [UInt8] {
+        var replacements: [UInt8] = []
+        var units = [UInt32](repeating: 0x8000_0000, count: 256)
+        units[0] = 0
+        func open(_ index: Int) -> Int {
+            let block = units.count
+            units += [UInt32](repeating: 0x8000_0000, count: 256)
+            units[index] |= UInt32(index ^ block) << 10
+            return block
+        }
+        var blocks: [[UInt8]: Int] = [[]: open(0)]
+        for (key, replacement) in keys {
+            let key = Array(key.utf8)
+            for length in key.indices where blocks[Array(key[...length])] == nil {
+                let index = (blocks[Array(key[..<length])] ?? 0) ^ Int(key[length])
+                units[index] = UInt32(key[length])
+                blocks[Array(key[...length])] = open(index)
+            }
+            let index = (blocks[Array(key.dropLast())] ?? 0) ^ Int(key.last ?? 0)
+            units[index] |= 1 << 8
+            units[blocks[key] ?? 0] = 0x8000_0000 | UInt32(replacements.count)
+            replacements += Array(replacement.utf8) + [0]
+        }
+        return ([UInt32(units.count * 4)] + units).flatMap { unit in
+            (0..<4).map { UInt8(truncatingIfNeeded: unit >> ($0 * 8)) }
+        } + replacements
     }
 
     static func field(_ number: Int, _ contents: [UInt8]) -> [UInt8] {
