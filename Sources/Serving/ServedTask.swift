@@ -19,6 +19,22 @@ public final class ServedTask: Sendable {
     /// Ids of the definition's target prefix.
     let prefix: [Int32]
 
+    /// Most ids of a label's text or a target prefix.
+    static let maximumTextIDs = 1024
+
+    /// The ids of a text that the decoder is to read, ended by the end-of-sequence id.
+    private static func encode(
+        _ text: String, _ tokenizer: any Tokenizer, _ what: String
+    ) throws(ServingError) -> [Int32] {
+        let (ids, isTruncated) = tokenizer.encode(text, limit: maximumTextIDs)
+        guard !isTruncated else {
+            throw ServingError(
+                .taskUnusable,
+                "\(what) has more than \(maximumTextIDs) ids to this core's tokenizer; shorten it")
+        }
+        return ids
+    }
+
     /// Labels of a request or task, ready to be scored.
     struct LabelSet: Sendable {
         let names: [String]
@@ -26,18 +42,36 @@ public final class ServedTask: Sendable {
         let ids: [[Int32]]
         let trie: LabelTrie
 
+        /// Most ids of all labels together: with `maximumTextIDs` it bounds the decoder pass that scores them.
+        static let maximumIDs = 131_072
+
         /// Tokenizes the labels' texts, each ended by the end-of-sequence id.
+        ///
+        /// - Throws: `ServingError` when two labels have the same ids, or they have too many.
         init(names: [String], texts: [String], tokenizer: any Tokenizer) throws(ServingError) {
             self.names = names
             self.texts = texts
-            ids = texts.map { tokenizer.encode($0) }
+            var ids: [[Int32]] = []
+            var total = 0
+            for (name, text) in zip(names, texts) {
+                let label = try ServedTask.encode(
+                    text, tokenizer, "the text of the label \"\(name.prefix(80))\"")
+                total += label.count
+                guard total <= Self.maximumIDs else {
+                    throw ServingError(
+                        .taskUnusable,
+                        "the labels' texts have more than \(Self.maximumIDs) ids altogether; shorten them")
+                }
+                ids.append(label)
+            }
+            self.ids = ids
             var seen: [[Int32]: String] = [:]
             for (name, ids) in zip(names, ids) {
                 if let other = seen.updateValue(name, forKey: ids) {
                     throw ServingError(
                         .taskUnusable,
-                        "the labels \"\(other)\" and \"\(name)\" are the same pieces to this core's tokenizer; "
-                            + "give one of them another text")
+                        "the labels \"\(other.prefix(80))\" and \"\(name.prefix(80))\" are the same pieces to "
+                            + "this core's tokenizer; give one of them another text")
                 }
             }
             trie = LabelTrie(ids)
@@ -47,7 +81,7 @@ public final class ServedTask: Sendable {
     /// Makes a task ready.
     ///
     /// - Throws: `ServingError` when it needs a tokenizer and the core has none, or when its labels cannot be
-    ///   told apart.
+    ///   told apart or have too many ids.
     init(
         manifest: PromptManifest?, definition: TaskDefinition, tokenizer: (any Tokenizer)?
     ) throws(ServingError) {
@@ -65,7 +99,7 @@ public final class ServedTask: Sendable {
             prefix = []
         } else {
             guard let tokenizer else { throw Self.noTokenizer("target_prefix") }
-            prefix = tokenizer.encodePieces(definition.targetPrefix)
+            prefix = try Self.encode(definition.targetPrefix, tokenizer, "target_prefix").dropLast()
         }
     }
 

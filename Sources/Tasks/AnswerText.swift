@@ -12,10 +12,9 @@ public enum AnswerText {
     /// The words of the normal form.
     public static func words(of text: String) -> [String] {
         let scalars = Array(text.lowercased().unicodeScalars)
-        var kept = String.UnicodeScalarView()
-        for index in scalars.indices where !isDropped(at: index, in: scalars) { kept.append(scalars[index]) }
+        let kept = scalars.indices.filter { !isDropped(at: $0, in: scalars) }.map { scalars[$0] }
         let words = split(withoutArticles(kept))
-        return words.isEmpty ? split(String.UnicodeScalarView(scalars)) : words
+        return words.isEmpty ? split(scalars) : words
     }
 
     /// The text's value when it is a finite decimal number, white space around it aside.
@@ -44,14 +43,17 @@ public enum AnswerText {
         }
     }
 
+    private static let articles = ["a", "an", "the"].map { Array($0.unicodeScalars) }
+
     /// Puts a space in place of every word that is an article. A word is a run of letters, marks and digits.
-    private static func withoutArticles(_ scalars: String.UnicodeScalarView) -> String.UnicodeScalarView {
-        var result = String.UnicodeScalarView()
-        var word = String.UnicodeScalarView()
+    ///
+    /// In arrays: a `UnicodeScalarView` counts its scalars whenever some are appended.
+    private static func withoutArticles(_ scalars: [Unicode.Scalar]) -> [Unicode.Scalar] {
+        var result: [Unicode.Scalar] = []
+        var word: [Unicode.Scalar] = []
         func endWord() {
-            let isArticle = ["a", "an", "the"].contains(String(word))
-            result.append(contentsOf: isArticle ? " ".unicodeScalars : word)
-            word = String.UnicodeScalarView()
+            result += articles.contains(word) ? [" "] : word
+            word.removeAll(keepingCapacity: true)
         }
         for scalar in scalars {
             if isWordScalar(scalar) {
@@ -65,8 +67,8 @@ public enum AnswerText {
         return result
     }
 
-    private static func split(_ scalars: String.UnicodeScalarView) -> [String] {
-        scalars.split { $0.properties.isWhitespace }.map { String($0) }
+    private static func split(_ scalars: some Collection<Unicode.Scalar>) -> [String] {
+        scalars.split { $0.properties.isWhitespace }.map { String(String.UnicodeScalarView($0)) }
     }
 
     private static func isDigit(_ scalar: Unicode.Scalar) -> Bool { ("0"..."9").contains(scalar) }

@@ -46,4 +46,11 @@ struct AnswerTextTests {
     func numbers(text: String, value: Double?) {
         #expect(AnswerText.number(text) == value)
     }
+
+    @Test("a text of a million words takes a moment")
+    func long() {
+        let start = ContinuousClock.now
+        #expect(AnswerText.words(of: String(repeating: "a word, ", count: 500_000)).count == 500_000)
+        #expect(start.duration(to: .now) < .seconds(20))
+    }
 }
