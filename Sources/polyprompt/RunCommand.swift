@@ -11,10 +11,13 @@ struct RunCommand: ParsableCommand {
         commandName: "run",
         abstract: "Answer a stream of requests for any mixture of tasks.",
         discussion: """
-            Reads JSON Lines such as {"id": 1, "task": "spam", "input": "You won a prize!"} and writes one \
-            response a line, in the same order. "task" may name a version (spam@2) or be null for the bare \
-            core; "input_ids" may replace "input". A line that cannot be answered gets {"id", "error"} and \
-            stops none of the others.
+            Reads JSON Lines such as
+
+              {"task": "spam", "input": "You have won a £2000 prize. Txt WIN to 80086"}
+
+            and writes one response a line, in the same order. An "id" is given back; "task" may name a \
+            version (spam@2) or be null for the bare core; "input_ids" may replace "input". A line that cannot \
+            be answered gets {"id", "error"} and stops none of the others.
 
             Exit status: 0 when every request was answered, 2 when some got an error, 1 when the run failed.
             """)
