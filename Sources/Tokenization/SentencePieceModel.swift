@@ -27,7 +27,7 @@ final class SentencePieceModel: @unchecked Sendable {
         }
         self.model = model
         count = Int(csp_piece_count(model))
-        separators = [0x20, 0x09, 0x0A, 0x0D]
+        separators = file.separators
     }
 
     deinit { csp_free(model) }

@@ -144,61 +144,75 @@ struct LimitTests {
         #expect(mini.encode(bytes: spaces, limit: 10) == ([1], true))
     }
 
+    /// Three words of forty letters each, so that a beginning has hardly more pieces than the limit: only then would
+    /// a cut in a wrong place show.
+    private static let words = ["c", "d", "e"].map { String(repeating: $0, count: 40) }
+
+    /// A model with the words as pieces, at a text's beginning and inside.
+    private var wordModel: ModelBuilder {
+        var builder = ModelBuilder()
+        for word in Self.words {
+            builder.add(word, .normal)
+            builder.add("▁" + word, .normal)
+        }
+        return builder
+    }
+
     @Test("does not cut where a model's pieces reach across white space")
     func piecesAcrossWords() throws {
         var builder = ModelBuilder()
-        for piece in ["▁c▁d▁e▁c", "▁a", "▁b", "▁c", "▁d"] { builder.add(piece, .normal) }
-        try expectCuts(in: builder, unit: "a c d e c b")
-        builder = ModelBuilder()
-        builder.add("c d e c", .userDefined)
-        try expectCuts(in: builder, unit: "a c d e c b")
-        builder = ModelBuilder()
-        for piece in ["▁c", "▁d"] { builder.add(piece, .normal) }
+        builder.add("▁" + Self.words.joined(separator: "▁"), .normal)
+        for word in Self.words { builder.add("▁" + word, .normal) }
+        try expectCuts(in: builder, unit: Self.words.joined(separator: " ") + " ")
+        builder = wordModel
+        builder.add(Self.words.joined(separator: " "), .userDefined)
+        try expectCuts(in: builder, unit: Self.words.joined(separator: " ") + " ")
+        builder = wordModel
         builder.treatsWhitespaceAsSuffix = true
-        try expectCuts(in: builder, unit: "a c d c b")
+        try expectCuts(in: builder, unit: Self.words.joined(separator: " ") + " ")
     }
 
-    @Test("does not cut within what a model's normalisation takes together")
-    func keysAcrossWords() throws {
+    @Test("does not cut within what a model's normalisation takes together", arguments: [" ", "\n"])
+    func keysAcrossWords(space: String) throws {
+        let text = Self.words.joined(separator: space)
         for keys in [
-            [("c d e c", "e")], [(" d", "e"), ("c d", "e")], [(" ", "e")],
-            [("c\nd\ne\nc", "e"), ("\n", " ")],
-            [("\n", "c")], [("\n", "")], [("\nd", "e"), ("\n", " ")],
+            [(text, Self.words[0])], [(space + "d", "e"), ("c" + space, "d")], [(space, "e")], [(space, "")],
+            [(space, " "), (space + "d", "e")], [(space, " "), (text, Self.words[0])],
         ] {
-            var builder = ModelBuilder()
+            var builder = wordModel
             builder.characterMap = ModelBuilder.characterMap(keys)
-            try expectCuts(in: builder, unit: "a c d e c b")
-            try expectCuts(in: builder, unit: "a c\nd\ne\nc b")
+            try expectCuts(in: builder, unit: text + " ")
         }
     }
 
     @Test("cuts at white space that the model's normalisation makes spaces of, in models of all kinds")
     func otherWhitespace() throws {
         for algorithm in [ModelBuilder.Algorithm.unigram, .bpe, .word, .char] {
-            var builder = ModelBuilder()
+            var builder = wordModel
             builder.algorithm = algorithm
-            for piece in ["▁a", "bc", "▁b", "cd"] { builder.add(piece, .normal) }
             builder.characterMap = ModelBuilder.characterMap([("\n", " "), ("\t", " ")])
-            for unit in ["abc b cde", "abc\nb\tcde", "\u{1}bc \u{1}", "\u{1} \u{1} a"] {
-                try expectCuts(in: builder, unit: unit)
+            for space in [" ", "\n", "\t", " \t "] {
+                try expectCuts(in: builder, unit: Self.words.joined(separator: space) + " ")
             }
+            try expectCuts(in: builder, unit: "\u{1}\u{2} \u{1} a\n")
         }
     }
 
-    /// Compares for a text of which one beginning has just as many pieces as the limit, so that a cut in a wrong
-    /// place would show. The first beginning has 4,096 bytes and 16 an id.
+    /// Compares for a text of which one beginning has just as many pieces as the limit, with the beginning ending in
+    /// any place of the unit. The first beginning has 4,096 bytes and 16 an id.
     private func expectCuts(
         in builder: ModelBuilder, unit: String, sourceLocation: SourceLocation = #_sourceLocation
     ) throws {
         let tokenizer = try SentencePieceTokenizer(model: builder.model)
-        let pieces = tokenizer.encodePieces(unit).count
-        // An odd length: with each limit the beginning ends elsewhere in the unit.
-        let length = max(24 * pieces, unit.utf8.count) | 1
-        let unit = Array(unit.utf8) + [UInt8](repeating: 0x20, count: length - unit.utf8.count)
-        let text = Array(repeatElement(unit, count: 20_000 / length + 1).joined())
+        let text = Array(String(repeating: unit, count: 20_000 / unit.utf8.count).utf8)
         let bytesPerPiece = text.count / tokenizer.encodePieces(bytes: text).count
-        // Where spaces are pieces of their own there is no such limit; then any will do.
-        let limit = bytesPerPiece > 16 ? 4096 / (bytesPerPiece - 16) : 40
-        expectCuts(text, max(1, limit - 30)...limit + 30, tokenizer, sourceLocation: sourceLocation)
+        // Of short pieces the first beginning always has enough and to spare; then any limit will do.
+        let limit = bytesPerPiece > 17 ? 4096 / (bytesPerPiece - 16) : 40
+        for shift in stride(from: 0, to: unit.utf8.count, by: 7) {
+            expectCuts(
+                [UInt8](repeating: 0x20, count: shift) + text, max(1, limit - 4)...limit + 4,
+                tokenizer,
+                sourceLocation: sourceLocation)
+        }
     }
 }
