@@ -10,7 +10,7 @@ SHELL := /bin/bash
 PACKAGES := libopenblas-dev libzstd-dev liblmdb-dev libsentencepiece-dev pkg-config
 LIBRARIES := openblas libzstd lmdb sentencepiece
 SWIFT_SOURCES := Package.swift Sources Tests
-TEST_FLAGS := -c release -Xswiftc -enable-testing --disable-xctest
+TEST_FLAGS := -c release --disable-xctest
 
 # What tests and demo pack of a core stays in the build folder.
 export POLYPROMPT_CACHE ?= $(CURDIR)/.build/cache
@@ -42,7 +42,7 @@ demo: build
 	@.build/release/polyprompt demo --core models/polyprompt-mini --prompts prompts
 
 test: dependencies test-sanitized
-	@swift build -c release -Xswiftc -enable-testing --build-tests >&2
+	@swift build -c release --build-tests >&2
 	swift test $(TEST_FLAGS) --skip-build
 
 # The C and C++ code under AddressSanitizer and UndefinedBehaviorSanitizer; the kernels with every instruction set

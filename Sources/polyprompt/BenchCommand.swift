@@ -52,8 +52,8 @@ struct BenchCommand: ParsableCommand {
                 + "random:t5-v1_1-base for random weights of that shape.", valueName: "dir"))
     var core = "random:t5-base"
 
-    @Option(help: "How to compute.")
-    var precision: T5Core.Precision = .float32
+    @Option(help: "How to compute (default: bfloat16 where the CPU has it, else float32).")
+    var precision: T5Core.Precision?
 
     @Option(help: ArgumentHelp("Threads that compute (default: one a processor).", valueName: "n"))
     var threads: Int?
@@ -96,7 +96,8 @@ struct BenchCommand: ParsableCommand {
         var progress = ProgressLine()
         let executable = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
         let settings = BenchmarkSettings(
-            core: core, precision: precision, threads: threads ?? WorkerPool.availableProcessors,
+            core: core, precision: try precision ?? .preferred(by: Processor.current()),
+            threads: threads ?? WorkerPool.availableProcessors,
             extent: extent, requestFile: requests, executable: executable
         ) { progress.show($0) }
         let report = try settings.measure(workload)
