@@ -15,6 +15,7 @@ let package = Package(
         .library(name: "T5", targets: ["T5", "Tensors"]),
         .library(name: "PromptStore", targets: ["PromptStore"]),
         .library(name: "Serving", targets: ["Serving"]),
+        .library(name: "Training", targets: ["Training"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
@@ -63,6 +64,13 @@ let package = Package(
             name: "Benchmarks",
             dependencies: [
                 "CKernels", "JSON", "PromptStore", "Serving", "T5", "Tasks", "Tensors", "Tokenization",
+            ],
+            swiftSettings: settings),
+
+        .target(
+            name: "Training",
+            dependencies: [
+                "CKernels", "COpenBLAS", "JSON", "PromptStore", "Serving", "T5", "Tasks", "Tensors", "Tokenization",
             ],
             swiftSettings: settings),
 
