@@ -70,7 +70,8 @@ let package = Package(
         .target(
             name: "Training",
             dependencies: [
-                "CKernels", "COpenBLAS", "JSON", "PromptStore", "Serving", "T5", "Tasks", "Tensors", "Tokenization",
+                "CKernels", "COpenBLAS", "JSON", "PromptStore", "Serving", "T5", "Tasks", "Tensors",
+                "Tokenization",
             ],
             swiftSettings: settings),
 
