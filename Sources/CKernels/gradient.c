@@ -181,7 +181,8 @@ void pp_attention_gradients(const pp_cpu *cpu, const pp_attention_gradient *x, v
     const size_t ld_turned = l.turned_stride / sizeof(uint16_t);
 
     pack_columns(attention, x->k, x->ld_k, keys, width, key_columns);
-    pack_columns(attention, x->v, x->ld_v, keys, width, value_columns);
+    if (x->v == x->k && x->ld_v == x->ld_k) value_columns = key_columns;
+    else pack_columns(attention, x->v, x->ld_v, keys, width, value_columns);
     pack_rows(attention, x->k, x->ld_k, keys, width, key_rows);
     const bool one_block = x->queries <= QUERY_BLOCK;
     for (size_t i = 0; i < x->queries; i += QUERY_BLOCK) {
@@ -214,17 +215,26 @@ void pp_attention_gradients(const pp_cpu *cpu, const pp_attention_gradient *x, v
         pack_rows(attention, x->q + i * x->ld_q, x->ld_q, rows, width, queries);
         pack_rows(attention, x->d_out + i * x->ld_d_out, x->ld_d_out, rows, width, out);
         const size_t depth = (rows + 31) / 32 * 32;
-        const pp_epilogue epilogue = one_block ? PP_STORE_BF16 : i ? PP_ADD_F32 : PP_STORE_F32;
-        pp_gemm to_k = {.a = d_turned, .lda = ld_turned, .panels = queries, .k = depth, .columns = width,
-                        .epilogue = epilogue, .f32 = d_key, .ld_f32 = width,
-                        .bf16 = one_block ? x->d_k : NULL, .ld_bf16 = x->ld_d_k};
+        pp_gemm to_k = {.a = d_turned, .lda = ld_turned, .panels = queries, .k = depth, .columns = width};
+        pp_gemm to_v = {.a = turned, .lda = ld_turned, .panels = out, .k = depth, .columns = width};
+        if (x->d_memory) {
+            to_k.epilogue = to_v.epilogue = PP_ADD_F32;
+            to_k.f32 = to_v.f32 = x->d_memory;
+            to_k.ld_f32 = to_v.ld_f32 = x->ld_d_memory;
+        } else if (one_block) {
+            to_k.epilogue = to_v.epilogue = PP_STORE_BF16;
+            to_k.bf16 = x->d_k, to_k.ld_bf16 = x->ld_d_k;
+            to_v.bf16 = x->d_v, to_v.ld_bf16 = x->ld_d_v;
+        } else {
+            to_k.epilogue = to_v.epilogue = i ? PP_ADD_F32 : PP_STORE_F32;
+            to_k.f32 = d_key, to_v.f32 = d_value;
+            to_k.ld_f32 = to_v.ld_f32 = width;
+        }
         pp_gemm_bf16(cpu, &to_k, 0, keys, 0, l.width_panels);
-        pp_gemm to_v = {.a = turned, .lda = ld_turned, .panels = out, .k = depth, .columns = width,
-                        .epilogue = epilogue, .f32 = d_value, .ld_f32 = width,
-                        .bf16 = one_block ? x->d_v : NULL, .ld_bf16 = x->ld_d_v};
         pp_gemm_bf16(cpu, &to_v, 0, keys, 0, l.width_panels);
     }
-    for (size_t j = 0; j < keys && !one_block; j++) {
+    if (x->d_memory || one_block) return;
+    for (size_t j = 0; j < keys; j++) {
         pp_f32_to_bf16(cpu, width, d_key + j * width, x->d_k + j * x->ld_d_k);
         pp_f32_to_bf16(cpu, width, d_value + j * width, x->d_v + j * x->ld_d_v);
     }

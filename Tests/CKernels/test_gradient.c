@@ -324,6 +324,22 @@ static void test_attention_gradient(const pp_cpu *cpu, size_t queries, size_t ke
         for (size_t c = 0; c < ld; c++)
             if (r >= (c < width ? queries : keys)) outside += d[r * ld + c] != before[r * ld + c];
     check(outside == 0, "%s attention gradient writes %d outside", cpu_name(cpu), outside);
+    // The same keys as values: both gradients are added in one place.
+    float *memory = random_floats(keys * width), *start = copy_floats(memory, keys * width);
+    pp_attention_gradient one = x;
+    one.v = x.k;
+    one.d_memory = memory;
+    one.ld_d_memory = width;
+    pp_attention_gradients(cpu, &one, scratch);
+    reference_attention(&one, dq, dk, dv);
+    double largest = 0, difference = 0;
+    for (size_t i = 0; i < keys * width; i++) {
+        largest = fmax(largest, fabs(dk[i] + dv[i]));
+        difference = fmax(difference, fabs(memory[i] - start[i] - dk[i] - dv[i]));
+    }
+    check(difference <= 0.03 * largest + 1e-6, "%s gradient of keys that are values, %zu × %zu",
+          cpu_name(cpu), queries, keys);
+    free(memory), free(start);
     free(qkv), free(d_out), free(d), free(before), free(bias), free(scratch), free(dq), free(dk), free(dv);
 }
 

@@ -90,7 +90,8 @@ typedef struct pp_attention_gradient {
     const uint16_t *q, *k, *v, *d_out;
     size_t ld_q, ld_k, ld_v, ld_d_out;  ///< elements from one row to the next
     uint16_t *d_q, *d_k, *d_v;          ///< written
-    size_t ld_d_q, ld_d_k, ld_d_v;
+    float *d_memory;                    ///< not null: the gradients of K and V are both added there instead
+    size_t ld_d_q, ld_d_k, ld_d_v, ld_d_memory;
     size_t queries, keys;               ///< rows of Q and of K and V
     size_t head_width;                  ///< d_kv
     const float *bias;                  ///< as in pp_attention; -infinity hides a key

@@ -126,6 +126,19 @@ protocol Arithmetic: AnyObject {
         dropout: DropoutSite?, _ outGradient: Rows<Element>, q dq: Rows<Element>, k dk: Rows<Element>,
         v dv: Rows<Element>, _ part: Part)
 
+    /// Whether cross-attention of a sequence needs no keys and values: see `BFloat16Arithmetic`.
+    func absorbsKeysValues(_ span: AttentionSpan) -> Bool
+
+    /// Cross-attention with the decoder's queries.
+    func crossAttend(
+        _ cross: CrossAttentionRows<Element>, _ keysValues: Matrix, dropout: DropoutSite?,
+        into context: Rows<Element>, _ part: Part)
+
+    /// Its gradient at the queries, and added to that at the encoder's output.
+    func crossAttentionGradient(
+        _ cross: CrossAttentionRows<Element>, _ keysValues: Matrix, dropout: DropoutSite?,
+        _ contextGradient: Rows<Element>, q dq: Rows<Element>, encoded: Rows<Float>, _ part: Part)
+
     /// Dropout of rows in place.
     func drop(_ rows: Rows<Element>, width: Int, _ site: DropoutSite, _ part: Part)
 

@@ -30,7 +30,8 @@ final class BFloat16Arithmetic: Arithmetic {
         cpu = core.processor.cpu
         isGated = configuration.feedForward == .gatedGELU
         var arena = AlignedBuffer(0, of: UInt16.self)
-        matrices = CoreMatrices(weights, pool: pool, arena: &arena)
+        matrices = CoreMatrices(
+            weights, headWidth: configuration.headWidth, pool: pool, arena: &arena)
         self.arena = arena
         wideWidth = matrices.encoder.first?.feedForward.wi.outputs ?? configuration.feedForwardWidth
         encoderBias = PositionBias(

@@ -36,9 +36,13 @@ struct PassMemory<Element: BitwiseCopyable> {
 
     /// - Parameter keptBytes: The most bytes of first products that are kept; if they take more, none are.
     init<A: Arithmetic>(
-        _ arithmetic: A, _ storage: PassStorage, encoderRows: Int, decoderRows: Int, keptBytes: Int
+        _ arithmetic: A, _ storage: PassStorage, _ batch: TrainingBatch, keptBytes: Int
     ) where A.Element == Element {
         let c = arithmetic.configuration
+        let encoderRows = batch.encoderRows[batch.items.count]
+        let decoderRows = batch.decoderRows[batch.items.count]
+        let crossLayers =
+            batch.crossSpans.allSatisfy { arithmetic.absorbsKeysValues($0) } ? 0 : c.decoderLayers
         let d = c.modelWidth
         let projectedStride = arithmetic.spacing(3 * c.innerWidth)
         let keysValuesStride = arithmetic.spacing(2 * c.innerWidth)
@@ -56,15 +60,15 @@ struct PassMemory<Element: BitwiseCopyable> {
         decoderGradient = stream(decoderRows)
 
         let rowBytes =
-            (c.encoderLayers * (projectedStride + wideStride) + c.decoderLayers * keysValuesStride)
+            (c.encoderLayers * (projectedStride + wideStride) + crossLayers * keysValuesStride)
             * MemoryLayout<Element>.stride
         let isKept = encoderRows <= keptBytes / max(rowBytes, 1)
-        func kept(_ layers: Int, _ stride: Int) -> [Rows<Element>?] {
-            (0..<layers).map { _ in isKept ? elements(encoderRows, stride) : nil }
+        func kept(_ layers: Int, of count: Int, _ stride: Int) -> [Rows<Element>?] {
+            (0..<count).map { $0 < layers && isKept ? elements(encoderRows, stride) : nil }
         }
-        encoderProjected = kept(c.encoderLayers, projectedStride)
-        encoderWide = kept(c.encoderLayers, wideStride)
-        keysValues = kept(c.decoderLayers, keysValuesStride)
+        encoderProjected = kept(c.encoderLayers, of: c.encoderLayers, projectedStride)
+        encoderWide = kept(c.encoderLayers, of: c.encoderLayers, wideStride)
+        keysValues = kept(crossLayers, of: c.decoderLayers, keysValuesStride)
         decoderProjected = (0..<c.decoderLayers).map { _ in elements(decoderRows, projectedStride) }
         decoderQueries = (0..<c.decoderLayers).map { _ in
             elements(decoderRows, arithmetic.spacing(c.innerWidth))

@@ -51,25 +51,10 @@ extension ReversePass {
 
     // MARK: Cross-attention
 
-    private var crossSpans: [AttentionSpan] {
-        batch.items.indices.map { item in
-            AttentionSpan(
-                queries: batch.decoderRows[item]..<batch.decoderRows[item + 1],
-                keys: batch.encoderRows[item]..<batch.encoderRows[item + 1])
-        }
-    }
-
-    private func keysValues(
-        _ layer: CoreMatrices<A.Matrix>.CrossAttention, _ index: Int, _ part: Part, isKept: Bool
-    ) -> Rows<Element> {
-        let stride = arithmetic.spacing(2 * inner)
-        let rows =
-            memory.keysValues[index]
-            ?? Rows(start: part.workspace.keysValues.reserve(encoderRows * stride), stride: stride)
-        if !isKept || memory.keysValues[index] == nil {
-            arithmetic.multiply(memory.encodedElements, encoderRows, layer.keysValues, into: rows, part)
-        }
-        return rows
+    private func crossRows(_ index: Int) -> CrossAttentionRows<Element> {
+        CrossAttentionRows(
+            spans: batch.crossSpans, q: memory.decoderQueries[index], encoded: memory.encodedElements,
+            encoderRows: encoderRows, kept: memory.keysValues[index])
     }
 
     private func crossAttend(
@@ -77,13 +62,12 @@ extension ReversePass {
         _ index: Int,
         _ part: Part
     ) {
-        let q = memory.decoderQueries[index]
-        let keysValues = keysValues(layer, index, part, isKept: false)
+        let rows = crossRows(index)
         let context = elements(inner, part.count, &part.workspace.context)
-        arithmetic.project(x, layer.norm, layer.q, into: q, part)
-        arithmetic.attend(
-            crossSpans, q: q, k: keysValues, v: keysValues.column(inner), bias: nil,
-            dropout: dropout?.site(.crossAttention, layer: index), into: context, part)
+        arithmetic.project(x, layer.norm, layer.q, into: rows.q, part)
+        arithmetic.crossAttend(
+            rows, layer.keysValues, dropout: dropout?.site(.crossAttention, layer: index), into: context, part
+        )
         addProduct(context, layer.o, x, into: next, .crossAttentionOutput, index, part)
     }
 
@@ -92,29 +76,20 @@ extension ReversePass {
         _ part: Part
     ) {
         let workspace = part.workspace
-        let q = memory.decoderQueries[index]
-        let keysValues = keysValues(layer, index, part, isKept: true)
+        let rows = crossRows(index)
         let site = dropout?.site(.crossAttention, layer: index)
         let out = outputGradient(g, .crossAttentionOutput, index, part)
         let contextGradient = elements(inner, part.count, &workspace.contextGradient)
         arithmetic.multiplyBack(out, layer.o, into: contextGradient, part)
         if arithmetic.tracksWeights {
             let context = elements(inner, part.count, &workspace.context)
-            arithmetic.attend(
-                crossSpans, q: q, k: keysValues, v: keysValues.column(inner), bias: nil, dropout: site,
-                into: context, part)
+            arithmetic.crossAttend(rows, layer.keysValues, dropout: site, into: context, part)
             arithmetic.addWeightGradient(layer.o, out, context, part.count, part)
         }
         let dq = elements(inner, part.count, &workspace.projectedGradient)
-        let dkv = elements(2 * inner, encoderRows, &workspace.keysValuesGradient)
-        arithmetic.attentionGradient(
-            crossSpans, q: q, k: keysValues, v: keysValues.column(inner), bias: nil, dropout: site,
-            contextGradient, q: dq, k: dkv, v: dkv.column(inner), part)
-        arithmetic.multiplyBack(
-            dkv, encoderRows, layer.keysValues, into: memory.encodedGradient, adding: true, part)
-        if arithmetic.tracksWeights {
-            arithmetic.addWeightGradient(layer.keysValues, dkv, memory.encodedElements, encoderRows, part)
-        }
+        arithmetic.crossAttentionGradient(
+            rows, layer.keysValues, dropout: site, contextGradient, q: dq, encoded: memory.encodedGradient,
+            part)
         projectionGradient(dq, x, layer.norm, layer.q, g, part)
     }
 }

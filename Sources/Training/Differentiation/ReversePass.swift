@@ -32,8 +32,7 @@ final class ReversePass<A: Arithmetic> {
         inner = arithmetic.configuration.innerWidth
         encoderRows = batch.encoderRows[batch.items.count]
         decoderRows = batch.decoderRows[batch.items.count]
-        memory = PassMemory(
-            arithmetic, storage, encoderRows: encoderRows, decoderRows: decoderRows, keptBytes: keptBytes)
+        memory = PassMemory(arithmetic, storage, batch, keptBytes: keptBytes)
     }
 
     /// Adds the losses to those of the caller's sequences, and the gradients to those of the prompts.

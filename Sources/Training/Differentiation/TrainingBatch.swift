@@ -35,6 +35,15 @@ struct TrainingBatch {
     private(set) var encoderRows = [0]
     private(set) var decoderRows = [0]
 
+    /// Each item's decoder rows, and its encoder rows as their keys.
+    var crossSpans: [AttentionSpan] {
+        items.indices.map { item in
+            AttentionSpan(
+                queries: decoderRows[item]..<decoderRows[item + 1],
+                keys: encoderRows[item]..<encoderRows[item + 1])
+        }
+    }
+
     /// The longest sequence of the encoder and of the decoder.
     var longest: (encoder: Int, decoder: Int) {
         func longest(_ rows: [Int]) -> Int { zip(rows, rows.dropFirst()).map { $1 - $0 }.max() ?? 0 }

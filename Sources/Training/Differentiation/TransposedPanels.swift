@@ -14,12 +14,17 @@ struct BFloat16Matrix {
     let outputs: Int
     /// Panels of the transposed matrix.
     let backPanelCount: Int
+    /// Of cross-attention's keys and values: the transposed panels of each head alone, the values' after the keys'.
+    var backOfHead: [UnsafePointer<UInt16>] = []
 }
 
 /// Where the transposed panels of a core's matrices go.
 struct TransposedPanels {
-    private var plans: [(matrix: PackedMatrix, offset: Int)] = []
+    private var plans: [(matrix: PackedMatrix, offset: Int, heads: [Int])] = []
+    private let headWidth: Int
     private var end = 0
+
+    init(headWidth: Int) { self.headWidth = headWidth }
 
     /// Columns of a product as its rows lie in memory.
     static func outputs(_ matrix: PackedMatrix) -> Int {
@@ -31,9 +36,17 @@ struct TransposedPanels {
     }
 
     /// Plans a matrix; returns its place in `pack`'s result.
-    mutating func plan(_ matrix: PackedMatrix) -> Int {
-        plans.append((matrix, end))
-        end += Self.panelCount(matrix) * pp_panel_bf16(Self.outputs(matrix))
+    ///
+    /// - Parameter byHead: Whether each head's panels are needed by themselves too.
+    mutating func plan(_ matrix: PackedMatrix, byHead: Bool = false) -> Int {
+        func place(_ outputs: Int) -> Int {
+            defer { end += Self.panelCount(matrix) * pp_panel_bf16(outputs) }
+            return end
+        }
+        let offset = place(Self.outputs(matrix))
+        let isWhole = headWidth % Int(PP_PANEL) == 0
+        let heads = byHead && isWhole ? (0..<matrix.columns / headWidth).map { _ in place(headWidth) } : []
+        plans.append((matrix, offset, heads))
         return plans.count - 1
     }
 
@@ -41,17 +54,24 @@ struct TransposedPanels {
     func pack(pool: WorkerPool) -> (arena: AlignedBuffer, matrices: [BFloat16Matrix]) {
         let arena = AlignedBuffer(end, of: UInt16.self)
         let start: UnsafeMutablePointer<UInt16> = arena.elements()
-        let matrices = plans.map { matrix, offset in
+        let headPanels = headWidth / Int(PP_PANEL)
+        let matrices = plans.map { matrix, offset, heads in
             let panels = Self.panelCount(matrix)
             let outputs = Self.outputs(matrix)
             let source = matrix.panels.assumingMemoryBound(to: UInt16.self)
             pool.ranges(of: panels) { range in
                 pp_transpose_bf16(
                     source, matrix.depth, outputs, range.lowerBound, range.upperBound, start + offset)
+                for (head, offset) in heads.enumerated() {
+                    pp_transpose_bf16(
+                        source + head * headPanels * pp_panel_bf16(matrix.depth), matrix.depth, headWidth,
+                        range.lowerBound, range.upperBound, start + offset)
+                }
             }
             return BFloat16Matrix(
-                forward: matrix, back: UnsafePointer(start + offset), outputs: outputs, backPanelCount: panels
-            )
+                forward: matrix, back: UnsafePointer(start + offset), outputs: outputs,
+                backPanelCount: panels,
+                backOfHead: heads.map { UnsafePointer(start + $0) })
         }
         return (arena, matrices)
     }
@@ -59,8 +79,8 @@ struct TransposedPanels {
 
 extension CoreMatrices<BFloat16Matrix> {
     /// A core's packed matrices and their transposed panels, which `arena` keeps.
-    init(_ weights: PackedWeights, pool: WorkerPool, arena: inout AlignedBuffer) {
-        var panels = TransposedPanels()
+    init(_ weights: PackedWeights, headWidth: Int, pool: WorkerPool, arena: inout AlignedBuffer) {
+        var panels = TransposedPanels(headWidth: headWidth)
         typealias FeedForwardPlan = (wi: Int, wo: Int)
         func feedForward(_ layer: PackedWeights.FeedForward) -> FeedForwardPlan {
             (panels.plan(layer.wi), panels.plan(layer.wo))
@@ -74,7 +94,7 @@ extension CoreMatrices<BFloat16Matrix> {
         let decoderPlans = weights.decoder.map { layer in
             (
                 qkv: panels.plan(layer.qkv), o: panels.plan(layer.o), crossQ: panels.plan(layer.crossQ),
-                crossKV: panels.plan(layer.crossKV), crossO: panels.plan(layer.crossO),
+                crossKV: panels.plan(layer.crossKV, byHead: true), crossO: panels.plan(layer.crossO),
                 feedForward: feedForward(layer.feedForward)
             )
         }

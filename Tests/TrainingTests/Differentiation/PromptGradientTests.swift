@@ -108,7 +108,7 @@ struct PromptGradientTests {
             let sequences = prompts.indices.map { prompt in
                 TrainingSequence(
                     prompt: prompt, inputIDs: numbers.ids(150 * (prompt % 3) + 1, below: 100),
-                    target: numbers.ids(2, below: 100))
+                    target: numbers.ids(1 + prompt, below: 100))
             }
             let together = try core.gradients(prompts: prompts, sequences: sequences, dropoutSeed: 0)
             let single = try frozen(GradientGolden.core(name), .bfloat16, pool: WorkerPool(threadCount: 1))
