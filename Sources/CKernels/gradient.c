@@ -18,9 +18,8 @@ static const pp_gradient *kernels(const pp_cpu *cpu) {
 }
 
 void pp_f32_rms_norm_gradient(const pp_cpu *cpu, const float *x, size_t x_stride, const float *gain,
-                              float epsilon,
-                              float scale, const float *dy, size_t dy_stride, size_t R, size_t D, float *dx,
-                              size_t dx_stride) {
+                              float epsilon, float scale, const float *dy, size_t dy_stride, size_t R,
+                              size_t D, float *dx, size_t dx_stride) {
     kernels(cpu)->rms_norm(x, x_stride, gain, epsilon, scale, dy, dy_stride, R, D, dx, dx_stride);
 }
 
@@ -48,15 +47,22 @@ void pp_bf16_relu_gradient(const pp_cpu *cpu, const uint16_t *hidden, uint16_t *
     kernels(cpu)->relu_bf16(hidden, gradient, count);
 }
 
+void pp_bf16_signs(const pp_cpu *cpu, const uint16_t *hidden, size_t count, uint32_t *signs) {
+    kernels(cpu)->signs(hidden, count, signs);
+}
+
+void pp_bf16_signs_gradient(const pp_cpu *cpu, const uint32_t *signs, uint16_t *gradient, size_t count) {
+    kernels(cpu)->signs_gradient(signs, gradient, count);
+}
+
 void pp_f32_gate(const pp_cpu *cpu, const float *gate, const float *up, size_t stride, size_t R, size_t D,
                  float *hidden, size_t hidden_stride) {
     kernels(cpu)->gate(gate, up, stride, R, D, hidden, hidden_stride);
 }
 
 void pp_f32_gate_gradient(const pp_cpu *cpu, const float *gate, const float *up, size_t stride,
-                          const float *dhidden,
-                          size_t dhidden_stride, size_t R, size_t D, float *dgate, float *dup,
-                          size_t d_stride) {
+                          const float *dhidden, size_t dhidden_stride, size_t R, size_t D, float *dgate,
+                          float *dup, size_t d_stride) {
     kernels(cpu)->gate_gradient(gate, up, stride, dhidden, dhidden_stride, R, D, dgate, dup, d_stride);
 }
 
@@ -83,19 +89,20 @@ void pp_bf16_dropout(const pp_cpu *cpu, const pp_dropout *dropout, uint16_t *x, 
     kernels(cpu)->dropout_bf16(dropout, x, count);
 }
 
-void pp_transpose_bf16(const uint16_t *panels, size_t k, size_t columns, size_t begin, size_t end,
-                       uint16_t *out) {
-    const size_t source = pp_panel_bf16(k), target = pp_panel_bf16(columns);
+void pp_transpose_bf16(const pp_cpu *cpu, const uint16_t *panels, size_t k, size_t columns, size_t begin,
+                       size_t end, uint16_t *out) {
+    const pp_gradient *kernel = kernels(cpu);
+    const size_t source = pp_panel_bf16(k), depth = pp_panel_bf16(columns) / PP_PANEL;
+    const size_t blocks = (columns + PP_PANEL - 1) / PP_PANEL;
     for (size_t panel = begin; panel < end; panel++) {
-        uint16_t *to = out + panel * target;
-        memset(to, 0, target * sizeof *to);
-        const size_t first = panel * PP_PANEL, count = k - first < PP_PANEL ? k - first : PP_PANEL;
-        for (size_t n = 0; n < columns; n++) {
-            const uint16_t *from = panels + n / PP_PANEL * source + n % PP_PANEL * 2;
-            uint16_t *row = to + n / 2 * 2 * PP_PANEL + n % 2;
-            for (size_t c = 0; c < count; c++)
-                row[2 * c] = from[(first + c) / 2 * 2 * PP_PANEL + (first + c) % 2];
-        }
+        // A block is 16 × 16: its place in a source panel, and in the panel written, is the same number of
+        // elements.
+        const uint16_t *from = panels + panel * PP_PANEL * PP_PANEL;
+        for (size_t block = 0; block < blocks; block++, out += PP_PANEL * PP_PANEL)
+            kernel->transpose_block(from + block * source, out);
+        const size_t padding = (depth - blocks * PP_PANEL) * PP_PANEL;
+        memset(out, 0, padding * sizeof *out);
+        out += padding;
     }
 }
 

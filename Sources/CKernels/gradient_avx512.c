@@ -29,6 +29,30 @@ static inline __attribute__((always_inline)) void transpose_pairs(__m512i r[16])
     }
 }
 
+/// As 64-bit elements, each of two depths of two columns, the block is 8 × 8: those are transposed, and in
+/// each the middle two numbers change places.
+static void pp_avx512_transpose_block(const uint16_t *from, uint16_t *out) {
+    const __m512i swap = _mm512_broadcast_i32x4(_mm_setr_epi8(0, 1, 4, 5, 2, 3, 6, 7, 8, 9, 12, 13, 10, 11,
+                                                              14, 15));
+    __m512i r[8], t[8];
+    for (int i = 0; i < 8; i++) r[i] = _mm512_load_si512(from + 32 * i);
+    for (int i = 0; i < 8; i += 2) {
+        t[i] = _mm512_unpacklo_epi64(r[i], r[i + 1]);      // columns 0, 2, 4, 6 of rows i, i + 1
+        t[i + 1] = _mm512_unpackhi_epi64(r[i], r[i + 1]);  // columns 1, 3, 5, 7
+    }
+    for (int odd = 0; odd < 2; odd++) {
+        const __m512i a = _mm512_shuffle_i64x2(t[odd], t[odd + 2], 0x88);      // columns 0, 4 of rows 0-3
+        const __m512i b = _mm512_shuffle_i64x2(t[odd], t[odd + 2], 0xdd);      // columns 2, 6
+        const __m512i c = _mm512_shuffle_i64x2(t[odd + 4], t[odd + 6], 0x88);  // of rows 4-7
+        const __m512i d = _mm512_shuffle_i64x2(t[odd + 4], t[odd + 6], 0xdd);
+        r[odd] = _mm512_shuffle_i64x2(a, c, 0x88);
+        r[odd + 4] = _mm512_shuffle_i64x2(a, c, 0xdd);
+        r[odd + 2] = _mm512_shuffle_i64x2(b, d, 0x88);
+        r[odd + 6] = _mm512_shuffle_i64x2(b, d, 0xdd);
+    }
+    for (int i = 0; i < 8; i++) _mm512_store_si512(out + 32 * i, _mm512_shuffle_epi8(r[i], swap));
+}
+
 /// 16 rows of 32 columns at a time: pairs of columns are transposed as 32-bit elements, then parted.
 static void pp_avx512_transpose(const uint16_t *x, size_t ld, size_t rows, size_t columns, uint16_t *out,
                                 size_t ldo) {
@@ -54,7 +78,26 @@ static void pp_avx512_transpose(const uint16_t *x, size_t ld, size_t rows, size_
     }
 }
 
-#define PP_TRANSPOSE
+static inline __mmask32 lanes_left(size_t count, size_t done) {
+    return count - done >= 32 ? 0xffffffff : (1u << (count - done)) - 1;
+}
+
+static void pp_avx512_signs(const uint16_t *hidden, size_t count, uint32_t *signs) {
+    for (size_t i = 0; i < count; i += 32) {
+        const __m512i x = _mm512_maskz_loadu_epi16(lanes_left(count, i), hidden + i);
+        signs[i / 32] = _mm512_test_epi16_mask(x, x);
+    }
+}
+
+static void pp_avx512_signs_gradient(const uint32_t *signs, uint16_t *gradient, size_t count) {
+    for (size_t i = 0; i < count; i += 32) {
+        const __mmask32 exists = lanes_left(count, i);
+        const __m512i g = _mm512_maskz_loadu_epi16(exists & signs[i / 32], gradient + i);
+        _mm512_mask_storeu_epi16(gradient + i, exists, g);
+    }
+}
+
+#define PP_AVX512
 #define PP_NAME(name) pp_avx512_##name
 #include "gradient_body.h"
 #pragma clang attribute pop

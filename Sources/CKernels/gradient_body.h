@@ -39,9 +39,8 @@ LANES_INLINE void PP_NAME(store_bf16)(uint16_t *p, v16 v, size_t n) {
 }
 
 static void PP_NAME(rms_norm_gradient)(const float *x, size_t x_stride, const float *gain, float epsilon,
-                                       float scale,
-                                       const float *dy, size_t dy_stride, size_t R, size_t D, float *dx,
-                                       size_t dx_stride) {
+                                       float scale, const float *dy, size_t dy_stride, size_t R, size_t D,
+                                       float *dx, size_t dx_stride) {
     for (size_t r = 0; r < R; r++) {
         const float *row = x + r * x_stride, *from = dy + r * dy_stride;
         float *to = dx + r * dx_stride;
@@ -67,8 +66,8 @@ static void PP_NAME(rms_norm_gradient)(const float *x, size_t x_stride, const fl
 }
 
 static void PP_NAME(gain_gradient)(const float *x, size_t x_stride, const float *rms, float scale,
-                                   const float *dy,
-                                   size_t dy_stride, size_t R, size_t begin, size_t end, float *dgain) {
+                                   const float *dy, size_t dy_stride, size_t R, size_t begin, size_t end,
+                                   float *dgain) {
     for (size_t d = begin; d < end; d += LANES) {
         v16 sum = {0};
         for (size_t r = 0; r < R; r++)
@@ -222,7 +221,26 @@ static void PP_NAME(attention_row)(const float *e, float factor, float *dp, size
     if (dropout) PP_NAME(dropout_bf16)(dropout, p, n);
 }
 
-#ifndef PP_TRANSPOSE
+#ifndef PP_AVX512
+static void PP_NAME(signs)(const uint16_t *hidden, size_t count, uint32_t *signs) {
+    for (size_t i = 0; i < count; i += 32) {
+        uint32_t word = 0;
+        for (size_t bit = 0; bit < 32 && i + bit < count; bit++) word |= (uint32_t)(hidden[i + bit] !=
+                                                                                    0) << bit;
+        signs[i / 32] = word;
+    }
+}
+
+static void PP_NAME(signs_gradient)(const uint32_t *signs, uint16_t *gradient, size_t count) {
+    for (size_t i = 0; i < count; i++) gradient[i] = signs[i / 32] >> i % 32 & 1 ? gradient[i] : 0;
+}
+
+static void PP_NAME(transpose_block)(const uint16_t *from, uint16_t *out) {
+    for (size_t k = 0; k < LANES; k++)
+        for (size_t n = 0; n < LANES; n++)
+            out[n / 2 * 2 * LANES + k * 2 + n % 2] = from[k / 2 * 2 * LANES + n * 2 + k % 2];
+}
+
 static void PP_NAME(transpose)(const uint16_t *x, size_t ld, size_t rows, size_t columns, uint16_t *out,
                                size_t ldo) {
     const size_t padded = (rows + 31) / 32 * 32;
@@ -240,6 +258,8 @@ const pp_gradient PP_NAME(gradient) = {
     .softmax = PP_NAME(softmax_gradient),
     .relu = PP_NAME(relu_gradient),
     .relu_bf16 = PP_NAME(relu_gradient_bf16),
+    .signs = PP_NAME(signs),
+    .signs_gradient = PP_NAME(signs_gradient),
     .gate = PP_NAME(gate_forward),
     .gate_gradient = PP_NAME(gate_gradient),
     .gate_bf16 = PP_NAME(gate_bf16),
@@ -248,5 +268,6 @@ const pp_gradient PP_NAME(gradient) = {
     .dropout = PP_NAME(dropout),
     .dropout_bf16 = PP_NAME(dropout_bf16),
     .attention_row = PP_NAME(attention_row),
+    .transpose_block = PP_NAME(transpose_block),
     .transpose = PP_NAME(transpose),
 };

@@ -12,6 +12,8 @@ typedef struct pp_gradient {
     void (*softmax)(const float *, size_t, float *, size_t, size_t, size_t);
     void (*relu)(const float *, float *, size_t);
     void (*relu_bf16)(const uint16_t *, uint16_t *, size_t);
+    void (*signs)(const uint16_t *, size_t, uint32_t *);
+    void (*signs_gradient)(const uint32_t *, uint16_t *, size_t);
     void (*gate)(const float *, const float *, size_t, size_t, size_t, float *, size_t);
     void (*gate_gradient)(const float *, const float *, size_t, const float *, size_t, size_t, size_t,
                           float *, float *, size_t);
@@ -26,6 +28,8 @@ typedef struct pp_gradient {
     /// `padded`. With dropout `dp` is masked first and the probabilities last.
     void (*attention_row)(const float *e, float factor, float *dp, size_t n, const pp_dropout *dropout,
                           uint16_t *p, uint16_t *ds, size_t padded);
+    /// 16 depths of a bf16 panel's 16 columns, transposed in the same layout.
+    void (*transpose_block)(const uint16_t *from, uint16_t *out);
     /// `out[c][r] = x[r][c]`; out's rows are followed by zeros up to a multiple of 32.
     void (*transpose)(const uint16_t *x, size_t ld, size_t rows, size_t columns, uint16_t *out, size_t ldo);
 } pp_gradient;

@@ -28,8 +28,12 @@ public final class T5Core: Sendable {
     /// What it computes with.
     public let processor: Processor
 
-    /// The tensors as they are stored.
-    package let weights: T5Weights<StoredTensor>
+    /// The embedding table `[vocab_size, d_model]`, as it is stored.
+    package let embedding: StoredTensor
+    /// The LM head, as it is stored; the embedding when they are tied.
+    package let head: StoredTensor
+    /// All tensors as they are stored; `nil` where they are packed, so that nothing holds them in memory twice.
+    package let storedWeights: T5Weights<StoredTensor>?
     /// The tensors in the form that the precision computes with.
     private let compute: Compute
 
@@ -37,9 +41,6 @@ public final class T5Core: Sendable {
         case float32(T5Weights<FloatTensor>)
         case packed(PackedWeights)
     }
-
-    /// The embedding table `[vocab_size, d_model]`.
-    var embedding: StoredTensor { weights.embedding }
 
     /// The matrices as float32, `nil` in another precision.
     package var floatWeights: T5Weights<FloatTensor>? {
@@ -73,6 +74,7 @@ public final class T5Core: Sendable {
         let precision = precision ?? .preferred(by: processor)
         self.precision = precision
         let files: [SafetensorsFile]
+        let weights: T5Weights<StoredTensor>
         if let shape = Self.randomShape(source) {
             guard let configuration = RandomCoreSource.configuration(shape: shape) else {
                 let shapes = RandomCoreSource.shapes.map { "random:\($0)" }.joined(separator: ", ")
@@ -97,7 +99,10 @@ public final class T5Core: Sendable {
                 configuration: configuration, facts: "head_scale \(weights.headScale.bitPattern)\n",
                 pool: pool)
         }
-        let (weights, fingerprint) = (weights, fingerprint)
+        embedding = weights.embedding
+        head = weights.head
+        storedWeights = precision == .float32 ? weights : nil
+        let fingerprint = fingerprint
         func pack(_ precision: PackedPrecision) -> PackedWeights {
             let isRandom = Self.randomShape(source) != nil
             let packed = PackedWeights(
@@ -126,7 +131,9 @@ public final class T5Core: Sendable {
         configuration = core.configuration
         processor = core.processor
         precision = .float32
-        self.weights = weights
+        embedding = weights.embedding
+        head = weights.head
+        storedWeights = weights
         var fingerprint = CoreFingerprint()
         _ = weights.map { fingerprint.include($0) }
         self.fingerprint = try fingerprint.digest(

@@ -162,13 +162,19 @@ static void test_relu(const table *t, size_t count) {
         if (hidden[i] < 0) hidden[i] = 0;
         if (widen(half[i]) < 0) half[i] = 0;
     }
+    const size_t words = (count + 31) / 32;
+    uint32_t *signs = exact(words * sizeof *signs);
+    uint16_t *masked = copy_bf16(gh, count);
+    t->kernels->signs(half, count, signs);
+    t->kernels->signs_gradient(signs, masked, count);
     t->kernels->relu(hidden, g, count);
     t->kernels->relu_bf16(half, gh, count);
     for (size_t i = 0; i < count; i++) {
         check(g[i] == (hidden[i] > 0 ? before[i] : 0), "%s relu gradient", t->name);
         check(gh[i] == (half[i] ? half_before[i] : 0), "%s bf16 relu gradient", t->name);
+        check(masked[i] == gh[i], "%s relu gradient from its signs, %zu", t->name, count);
     }
-    free(hidden), free(g), free(before), free(half), free(gh), free(half_before);
+    free(hidden), free(g), free(before), free(half), free(gh), free(half_before), free(signs), free(masked);
 }
 
 static void test_dropout(const table *t, size_t count) {
@@ -223,7 +229,7 @@ static void test_attention_row(const table *t, size_t count) {
     free(e), free(dp), free(dp_twin), free(p), free(ds), free(p_twin), free(ds_twin);
 }
 
-static void test_transposed_panels(size_t rows, size_t k) {
+static void test_transposed_panels(const pp_cpu *cpu, size_t rows, size_t k) {
     uint16_t *weights = random_bf16(rows * k);
     uint16_t *turned = exact(rows * k * 2);
     for (size_t r = 0; r < rows; r++)
@@ -237,9 +243,10 @@ static void test_transposed_panels(size_t rows, size_t k) {
     pp_pack_bf16(&matrix, 1, PP_CONCATENATED, k, NULL, 0, panels, packed);
     pp_pack_bf16(&other, 1, PP_CONCATENATED, rows, NULL, 0, back, expected);
     const size_t middle = back / 2;
-    pp_transpose_bf16(packed, k, rows, middle, back, out);
-    pp_transpose_bf16(packed, k, rows, 0, middle, out);
-    check(!memcmp(out, expected, back * pp_panel_bf16(rows) * 2), "transposed panels of %zu × %zu", rows, k);
+    pp_transpose_bf16(cpu, packed, k, rows, middle, back, out + middle * pp_panel_bf16(rows));
+    pp_transpose_bf16(cpu, packed, k, rows, 0, middle, out);
+    check(!memcmp(out, expected, back * pp_panel_bf16(rows) * 2), "%s transposed panels of %zu × %zu",
+          cpu_name(cpu), rows, k);
     free(weights), free(turned), free(packed), free(expected), free(out);
 }
 
@@ -359,13 +366,13 @@ void test_gradient(void) {
         }
         test_dropout(&all[i], 5000);
     }
-    test_transposed_panels(1, 1);
-    test_transposed_panels(16, 32);
-    test_transposed_panels(49, 35);
-    test_transposed_panels(100, 64);
     pp_cpu cpus[8];
     const size_t machine = available(cpus);
     for (size_t i = 0; i < machine; i++) {
+        test_transposed_panels(&cpus[i], 1, 1);
+        test_transposed_panels(&cpus[i], 16, 32);
+        test_transposed_panels(&cpus[i], 49, 35);
+        test_transposed_panels(&cpus[i], 100, 64);
         const size_t lengths[] = {1, 3, 16, 33, 64, 65, 150};
         for (size_t q = 0; q < sizeof lengths / sizeof *lengths; q++) {
             test_attention_gradient(&cpus[i], lengths[q], lengths[q], q % 2 ? 64 : 20, true, q % 3 == 0);

@@ -13,9 +13,8 @@
 /// Gradient of RMSNorm, added to what is there: with y = x / sqrt(mean(x²) + epsilon) * gain * scale,
 /// dx[r] += dL/dx[r] given dy = dL/dy. `gain` may be null for 1.
 void pp_f32_rms_norm_gradient(const pp_cpu *cpu, const float *x, size_t x_stride, const float *gain,
-                              float epsilon,
-                              float scale, const float *dy, size_t dy_stride, size_t R, size_t D, float *dx,
-                              size_t dx_stride);
+                              float epsilon, float scale, const float *dy, size_t dy_stride, size_t R,
+                              size_t D, float *dx, size_t dx_stride);
 
 /// Gradient of RMSNorm's gain for columns `begin..<end`, added: dgain[d] += Σ_r dy[r][d] * x[r][d] * rms[r]
 /// * scale, rows in order, where rms[r] is the row's 1 / sqrt(mean(x²) + epsilon).
@@ -35,15 +34,21 @@ void pp_f32_softmax_gradient(const pp_cpu *cpu, const float *P, size_t p_stride,
 void pp_f32_relu_gradient(const pp_cpu *cpu, const float *hidden, float *gradient, size_t count);
 void pp_bf16_relu_gradient(const pp_cpu *cpu, const uint16_t *hidden, uint16_t *gradient, size_t count);
 
+/// What ReLU's gradient needs of its output, a bit for an element: set where it is not 0. `signs` has a word
+/// for each 32 elements.
+void pp_bf16_signs(const pp_cpu *cpu, const uint16_t *hidden, size_t count, uint32_t *signs);
+
+/// Gradient of ReLU in place, from those bits.
+void pp_bf16_signs_gradient(const pp_cpu *cpu, const uint32_t *signs, uint16_t *gradient, size_t count);
+
 /// hidden = gelu_tanh(gate) * up.
 void pp_f32_gate(const pp_cpu *cpu, const float *gate, const float *up, size_t stride, size_t R, size_t D,
                  float *hidden, size_t hidden_stride);
 
 /// Its gradients: dgate and dup from dhidden; `d_stride` is that of both.
 void pp_f32_gate_gradient(const pp_cpu *cpu, const float *gate, const float *up, size_t stride,
-                          const float *dhidden,
-                          size_t dhidden_stride, size_t R, size_t D, float *dgate, float *dup,
-                          size_t d_stride);
+                          const float *dhidden, size_t dhidden_stride, size_t R, size_t D, float *dgate,
+                          float *dup, size_t d_stride);
 
 /// The same in bf16 where 16 columns of the gate alternate with 16 of the other factor, as a product with
 /// PP_INTERLEAVED panels leaves them; computed in float32. D is the width of hidden. The gradient's padding
@@ -79,10 +84,11 @@ void pp_f32_dropout(const pp_cpu *cpu, const pp_dropout *dropout, float *x, size
 void pp_bf16_dropout(const pp_cpu *cpu, const pp_dropout *dropout, uint16_t *x, size_t count);
 
 /// The panels of the transposed matrix from those of a bf16 matrix: the source has depth K and `columns`
-/// columns (padding between interleaved panels counted), the result depth `columns`. Writes the result's
-/// panels `begin..<end`, of which panel p holds the source's depths 16 p ..< 16 p + 16.
-void pp_transpose_bf16(const uint16_t *panels, size_t k, size_t columns, size_t begin, size_t end,
-                       uint16_t *out);
+/// columns (padding between interleaved panels counted), the result depth `columns`. Panel p of the result
+/// holds the source's depths 16 p ..< 16 p + 16. Writes panels `begin..<end`, the first of them at `out`,
+/// aligned to 64.
+void pp_transpose_bf16(const pp_cpu *cpu, const uint16_t *panels, size_t k, size_t columns, size_t begin,
+                       size_t end, uint16_t *out);
 
 /// The gradients of one head of one sequence; all elements are bf16, sums float32. Pointers are to the first
 /// row at the head's first column. `out = dropout(softmax(q kᵀ + bias)) v` is computed again.

@@ -73,6 +73,9 @@ protocol Arithmetic: AnyObject {
     /// Whether the wide rows are not yet the second product's input.
     var isGated: Bool { get }
 
+    /// Whether a bit for each wide element is all that the way back needs of them.
+    var keepsSigns: Bool { get }
+
     /// Elements from one row of that width to the next.
     func spacing(_ width: Int) -> Int
 
@@ -114,6 +117,12 @@ protocol Arithmetic: AnyObject {
     func wideGradient(
         _ wide: Rows<Element>, _ hiddenGradient: Rows<Element>, _ part: Part
     ) -> Rows<Element>
+
+    /// Keeps which wide elements are not 0.
+    func keepSigns(_ wide: Rows<Element>, in signs: Rows<UInt32>, _ part: Part)
+
+    /// The gradient at the wide rows from those bits, in place.
+    func wideGradient(_ signs: Rows<UInt32>, _ hiddenGradient: Rows<Element>, _ part: Part)
 
     /// `out = dropout(softmax(q kᵀ + bias)) v` of every head.
     func attend(

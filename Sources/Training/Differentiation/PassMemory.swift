@@ -25,8 +25,9 @@ struct PassMemory<Element: BitwiseCopyable> {
     /// The residual stream before each sub-layer, and after the last.
     let encoderStream, decoderStream: [Rows<Float>]
     /// What the layers' first products leave; `nil` where it is computed again.
-    let encoderProjected, encoderWide, keysValues: [Rows<Element>?]
-    let decoderProjected, decoderQueries, decoderWide: [Rows<Element>]
+    let encoderProjected, keysValues: [Rows<Element>?]
+    let decoderProjected, decoderQueries: [Rows<Element>]
+    let encoderWide, decoderWide: [KeptWide<Element>]
     /// The encoder's output, in float32 and as elements.
     let encoded: Rows<Float>
     let encodedElements: Rows<Element>
@@ -59,20 +60,29 @@ struct PassMemory<Element: BitwiseCopyable> {
         encoderGradient = stream(encoderRows)
         decoderGradient = stream(decoderRows)
 
+        let size = MemoryLayout<Element>.stride
+        let signWords = (arithmetic.wideWidth + 31) / 32
+        let wideBytes = arithmetic.keepsSigns ? signWords * 4 : wideStride * size
         let rowBytes =
-            (c.encoderLayers * (projectedStride + wideStride) + crossLayers * keysValuesStride)
-            * MemoryLayout<Element>.stride
+            c.encoderLayers * (projectedStride * size + wideBytes) + crossLayers * keysValuesStride * size
         let isKept = encoderRows <= keptBytes / max(rowBytes, 1)
         func kept(_ layers: Int, of count: Int, _ stride: Int) -> [Rows<Element>?] {
             (0..<count).map { $0 < layers && isKept ? elements(encoderRows, stride) : nil }
         }
         encoderProjected = kept(c.encoderLayers, of: c.encoderLayers, projectedStride)
-        encoderWide = kept(c.encoderLayers, of: c.encoderLayers, wideStride)
+        encoderWide = (0..<c.encoderLayers).map { _ in
+            guard isKept else { return KeptWide(rows: nil, signs: nil) }
+            return arithmetic.keepsSigns
+                ? KeptWide(rows: nil, signs: storage.take(encoderRows, stride: signWords))
+                : KeptWide(rows: elements(encoderRows, wideStride), signs: nil)
+        }
         keysValues = kept(crossLayers, of: c.decoderLayers, keysValuesStride)
         decoderProjected = (0..<c.decoderLayers).map { _ in elements(decoderRows, projectedStride) }
         decoderQueries = (0..<c.decoderLayers).map { _ in
             elements(decoderRows, arithmetic.spacing(c.innerWidth))
         }
-        decoderWide = (0..<c.decoderLayers).map { _ in elements(decoderRows, wideStride) }
+        decoderWide = (0..<c.decoderLayers).map { _ in
+            KeptWide(rows: elements(decoderRows, wideStride), signs: nil)
+        }
     }
 }

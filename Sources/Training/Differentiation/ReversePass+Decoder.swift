@@ -15,7 +15,7 @@ extension ReversePass {
             crossAttend(stream[3 * index + 1], into: stream[3 * index + 2], layer.crossAttention, index, part)
             feedForward(
                 stream[3 * index + 2], into: stream[3 * index + 3], layer.feedForward,
-                wide: memory.decoderWide[index], .decoder(index), part)
+                kept: memory.decoderWide[index], .decoder(index), part)
         }
         normalize(
             stream[stream.count - 1], matrices.decoderNorm, scale: matrices.headScale, into: memory.decoded,
@@ -39,7 +39,7 @@ extension ReversePass {
             part)
         for (index, layer) in matrices.decoder.enumerated().reversed() {
             feedForwardGradient(
-                stream[3 * index + 2], layer.feedForward, wide: memory.decoderWide[index], .decoder(index), g,
+                stream[3 * index + 2], layer.feedForward, kept: memory.decoderWide[index], .decoder(index), g,
                 part)
             crossAttentionGradient(stream[3 * index + 1], layer.crossAttention, index, g, part)
             attentionGradient(

@@ -14,7 +14,7 @@ extension ReversePass {
                 projected: memory.encoderProjected[index]?.from(part.first), .encoder(index), part)
             feedForward(
                 stream[2 * index + 1], into: stream[2 * index + 2], layer.feedForward,
-                wide: memory.encoderWide[index]?.from(part.first), .encoder(index), part)
+                kept: memory.encoderWide[index].from(part.first), .encoder(index), part)
         }
         let encoded = memory.encoded.from(part.first)
         normalize(stream[stream.count - 1], matrices.encoderNorm, into: encoded, part)
@@ -32,7 +32,7 @@ extension ReversePass {
         normGradient(stream[stream.count - 1], matrices.encoderNorm, encodedGradient, addingTo: g, part)
         for (index, layer) in matrices.encoder.enumerated().reversed() {
             feedForwardGradient(
-                stream[2 * index + 1], layer.feedForward, wide: memory.encoderWide[index]?.from(part.first),
+                stream[2 * index + 1], layer.feedForward, kept: memory.encoderWide[index].from(part.first),
                 .encoder(index), g, part)
             attentionGradient(
                 stream[2 * index], layer.attention, arithmetic.encoderBias,

@@ -121,11 +121,11 @@ extension ReversePass {
     /// `next = x + FeedForward(RMSNorm(x))`
     func feedForward(
         _ x: Rows<Float>, into next: Rows<Float>, _ layer: CoreMatrices<A.Matrix>.FeedForward,
-        wide: Rows<Element>?,
-        _ place: LayerPlace, _ part: Part
+        kept: KeptWide<Element>, _ place: LayerPlace, _ part: Part
     ) {
-        let wide = wide ?? elements(arithmetic.wideWidth, part.count, &part.workspace.wide)
+        let wide = kept.rows ?? elements(arithmetic.wideWidth, part.count, &part.workspace.wide)
         widen(x, layer, into: wide, place, part)
+        if let signs = kept.signs { arithmetic.keepSigns(wide, in: signs, part) }
         addProduct(
             hidden(wide, place, part), layer.wo, x, into: next,
             place.place(.encoderFeedForwardOutput, .decoderFeedForwardOutput), place.index, part)
@@ -157,21 +157,25 @@ extension ReversePass {
 
     /// `g`, the gradient after the sub-layer, becomes that before it.
     func feedForwardGradient(
-        _ x: Rows<Float>, _ layer: CoreMatrices<A.Matrix>.FeedForward, wide keptWide: Rows<Element>?,
+        _ x: Rows<Float>, _ layer: CoreMatrices<A.Matrix>.FeedForward, kept: KeptWide<Element>,
         _ place: LayerPlace, _ g: Rows<Float>, _ part: Part
     ) {
-        let workspace = part.workspace
         let hiddenWidth = arithmetic.configuration.feedForwardWidth
         let out = outputGradient(
             g, place.place(.encoderFeedForwardOutput, .decoderFeedForwardOutput), place.index, part)
-        let wide = keptWide ?? elements(arithmetic.wideWidth, part.count, &workspace.wide)
-        if keptWide == nil { widen(x, layer, into: wide, place, part) }
+        let gradient = elements(hiddenWidth, part.count, &part.workspace.hiddenGradient)
+        arithmetic.multiplyBack(out, layer.wo, into: gradient, part)
+        if let site = hiddenSite(place) { arithmetic.drop(gradient, width: hiddenWidth, site, part) }
+        if let signs = kept.signs {
+            arithmetic.wideGradient(signs, gradient, part)
+            projectionGradient(gradient, x, layer.norm, layer.wi, g, part)
+            return
+        }
+        let wide = kept.rows ?? elements(arithmetic.wideWidth, part.count, &part.workspace.wide)
+        if kept.rows == nil { widen(x, layer, into: wide, place, part) }
         if arithmetic.tracksWeights {
             arithmetic.addWeightGradient(layer.wo, out, hidden(wide, place, part), part.count, part)
         }
-        let gradient = elements(hiddenWidth, part.count, &workspace.hiddenGradient)
-        arithmetic.multiplyBack(out, layer.wo, into: gradient, part)
-        if let site = hiddenSite(place) { arithmetic.drop(gradient, width: hiddenWidth, site, part) }
         projectionGradient(
             arithmetic.wideGradient(wide, gradient, part), x, layer.norm, layer.wi, g, part)
     }

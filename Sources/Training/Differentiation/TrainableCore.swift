@@ -16,8 +16,9 @@ public final class TrainableCore: DifferentiableCore {
     /// The tensors that are tuned. A tied head is the embedding.
     public let parameters: [TrainableTensor]
 
-    /// The core as it was loaded.
+    /// The core as it was loaded, and its tensors.
     private let core: T5Core
+    private let stored: T5Weights<StoredTensor>
     private let pool: WorkerPool
     private let tensors: [String: TrainableTensor]
     private let differentiate: (TrainingBatch, [[Float]], UInt64) -> (losses: [Double], prompts: [[Float]])
@@ -45,10 +46,14 @@ public final class TrainableCore: DifferentiableCore {
         self.directory = directory
         self.pool = pool
         core = try T5Core(directory, precision: .float32, pool: pool)
+        guard let stored = core.storedWeights else {
+            throw T5Error(.configuration, "\(directory) was not loaded in float32")
+        }
+        self.stored = stored
         var parameters: [TrainableTensor] = []
         var tensors: [String: TrainableTensor] = [:]
         var gradients: [UnsafePointer<Float>: FloatBuffer] = [:]
-        let weights = core.weights.map { stored -> FloatTensor in
+        let weights = stored.map { stored -> FloatTensor in
             guard trainable(stored.name) else { return stored.floats() }
             let tensor = TrainableTensor(stored)
             parameters.append(tensor)
@@ -92,7 +97,7 @@ public final class TrainableCore: DifferentiableCore {
     ///
     /// - Throws: `T5Error` naming the first tensor with a value that is not finite.
     public func servingCore() throws(T5Error) -> T5Core {
-        let weights = core.weights.map { stored -> StoredTensor in
+        let weights = stored.map { stored -> StoredTensor in
             let copy = FloatBuffer(count: stored.count)
             if let tensor = tensors[stored.name] {
                 copy.pointer.update(from: tensor.memory.pointer, count: stored.count)
@@ -116,12 +121,12 @@ public final class TrainableCore: DifferentiableCore {
     /// - Throws: `T5Error` when a value is not finite or something cannot be written.
     public func write(to destination: String, keepingElementTypes: Bool = false) throws(T5Error) {
         let serving = try servingCore()
-        var stored: [StoredTensor] = []
-        _ = serving.weights.map { stored.append($0) }
+        var tensors: [StoredTensor] = []
+        _ = serving.storedWeights?.map { tensors.append($0) }
         var types: [String: StoredElementType] = [:]
-        if keepingElementTypes { _ = core.weights.map { types[$0.name] = $0.elementType } }
+        if keepingElementTypes { _ = stored.map { types[$0.name] = $0.elementType } }
         do {
-            try CoreDirectory(source: directory, destination: destination).write(stored, types: types)
+            try CoreDirectory(source: directory, destination: destination).write(tensors, types: types)
         } catch let error as T5Error {
             throw error
         } catch {

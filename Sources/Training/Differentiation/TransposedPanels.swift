@@ -8,120 +8,104 @@ import Tensors
 /// back the norm has no gain.
 struct BFloat16Matrix {
     let forward: PackedMatrix
-    /// The transposed matrix's panels; their owner is the arithmetic's arena.
-    let back: UnsafePointer<UInt16>
-    /// Columns of the product's output as its rows lie in memory: with padding where gate and up alternate.
-    let outputs: Int
-    /// Panels of the transposed matrix.
-    let backPanelCount: Int
+    /// The transposed matrix's panels; `nil` where a product transposes them as it goes. Their owner is the
+    /// arithmetic's arena.
+    let back: UnsafePointer<UInt16>?
     /// Of cross-attention's keys and values: the transposed panels of each head alone, the values' after the keys'.
-    var backOfHead: [UnsafePointer<UInt16>] = []
+    let backOfHead: [UnsafePointer<UInt16>]
+
+    /// Columns of the product's output as its rows lie in memory: with padding where gate and up alternate.
+    var outputs: Int { forward.isGated ? forward.panelCount * Int(PP_PANEL) : forward.columns }
+
+    /// Panels of the transposed matrix.
+    var backPanelCount: Int { (forward.depth + Int(PP_PANEL) - 1) / Int(PP_PANEL) }
 }
 
-/// Where the transposed panels of a core's matrices go.
-struct TransposedPanels {
-    private var plans: [(matrix: PackedMatrix, offset: Int, heads: [Int])] = []
+/// The transposed panels that are kept.
+///
+/// Those of the encoder, whose products have many rows. The decoder's and the head's have few, and read each weight
+/// once: there transposing as one goes costs little, and saves the memory.
+final class TransposedPanels {
+    private let cpu: pp_cpu
+    private let pool: WorkerPool
     private let headWidth: Int
-    private var end = 0
+    /// What holds the panels.
+    private(set) var buffers: [AlignedBuffer] = []
 
-    init(headWidth: Int) { self.headWidth = headWidth }
-
-    /// Columns of a product as its rows lie in memory.
-    static func outputs(_ matrix: PackedMatrix) -> Int {
-        matrix.isGated ? matrix.panelCount * Int(PP_PANEL) : matrix.columns
+    init(cpu: pp_cpu, pool: WorkerPool, headWidth: Int) {
+        self.cpu = cpu
+        self.pool = pool
+        self.headWidth = headWidth
     }
 
-    private static func panelCount(_ matrix: PackedMatrix) -> Int {
-        (matrix.depth + Int(PP_PANEL) - 1) / Int(PP_PANEL)
+    /// A matrix with its transposed panels kept.
+    func keeping(_ matrix: PackedMatrix) -> BFloat16Matrix {
+        let bare = BFloat16Matrix(forward: matrix, back: nil, backOfHead: [])
+        return BFloat16Matrix(
+            forward: matrix, back: transpose(matrix, first: 0, outputs: bare.outputs, bare.backPanelCount),
+            backOfHead: [])
     }
 
-    /// Plans a matrix; returns its place in `pack`'s result.
-    ///
-    /// - Parameter byHead: Whether each head's panels are needed by themselves too.
-    mutating func plan(_ matrix: PackedMatrix, byHead: Bool = false) -> Int {
-        func place(_ outputs: Int) -> Int {
-            defer { end += Self.panelCount(matrix) * pp_panel_bf16(outputs) }
-            return end
+    /// A matrix whose panels are transposed at each product.
+    func bare(_ matrix: PackedMatrix) -> BFloat16Matrix {
+        BFloat16Matrix(forward: matrix, back: nil, backOfHead: [])
+    }
+
+    /// The matrix of cross-attention's keys and values, with each head's transposed panels kept by themselves.
+    func byHead(_ matrix: PackedMatrix) -> BFloat16Matrix {
+        let bare = bare(matrix)
+        guard headWidth % Int(PP_PANEL) == 0 else { return bare }
+        let heads = (0..<matrix.columns / headWidth).map { head in
+            transpose(
+                matrix, first: head * headWidth / Int(PP_PANEL), outputs: headWidth, bare.backPanelCount)
         }
-        let offset = place(Self.outputs(matrix))
-        let isWhole = headWidth % Int(PP_PANEL) == 0
-        let heads = byHead && isWhole ? (0..<matrix.columns / headWidth).map { _ in place(headWidth) } : []
-        plans.append((matrix, offset, heads))
-        return plans.count - 1
+        return BFloat16Matrix(forward: matrix, back: nil, backOfHead: heads)
     }
 
-    /// Packs what was planned.
-    func pack(pool: WorkerPool) -> (arena: AlignedBuffer, matrices: [BFloat16Matrix]) {
-        let arena = AlignedBuffer(end, of: UInt16.self)
-        let start: UnsafeMutablePointer<UInt16> = arena.elements()
-        let headPanels = headWidth / Int(PP_PANEL)
-        let matrices = plans.map { matrix, offset, heads in
-            let panels = Self.panelCount(matrix)
-            let outputs = Self.outputs(matrix)
-            let source = matrix.panels.assumingMemoryBound(to: UInt16.self)
-            pool.ranges(of: panels) { range in
+    /// Transposes `outputs` of a matrix's outputs from a panel on.
+    private func transpose(
+        _ matrix: PackedMatrix, first: Int, outputs: Int, _ panels: Int
+    ) -> UnsafePointer<UInt16> {
+        let buffer = AlignedBuffer(panels * pp_panel_bf16(outputs), of: UInt16.self)
+        let out: UnsafeMutablePointer<UInt16> = buffer.elements()
+        let source = (matrix.panels + first * matrix.panelSize).assumingMemoryBound(to: UInt16.self)
+        pool.ranges(of: panels) { range in
+            withUnsafePointer(to: cpu) { cpu in
                 pp_transpose_bf16(
-                    source, matrix.depth, outputs, range.lowerBound, range.upperBound, start + offset)
-                for (head, offset) in heads.enumerated() {
-                    pp_transpose_bf16(
-                        source + head * headPanels * pp_panel_bf16(matrix.depth), matrix.depth, headWidth,
-                        range.lowerBound, range.upperBound, start + offset)
-                }
+                    cpu, source, matrix.depth, outputs, range.lowerBound, range.upperBound,
+                    out + range.lowerBound * pp_panel_bf16(outputs))
             }
-            return BFloat16Matrix(
-                forward: matrix, back: UnsafePointer(start + offset), outputs: outputs,
-                backPanelCount: panels,
-                backOfHead: heads.map { UnsafePointer(start + $0) })
         }
-        return (arena, matrices)
+        buffers.append(buffer)
+        return UnsafePointer(out)
     }
 }
 
 extension CoreMatrices<BFloat16Matrix> {
-    /// A core's packed matrices and their transposed panels, which `arena` keeps.
-    init(_ weights: PackedWeights, headWidth: Int, pool: WorkerPool, arena: inout AlignedBuffer) {
-        var panels = TransposedPanels(headWidth: headWidth)
-        typealias FeedForwardPlan = (wi: Int, wo: Int)
-        func feedForward(_ layer: PackedWeights.FeedForward) -> FeedForwardPlan {
-            (panels.plan(layer.wi), panels.plan(layer.wo))
-        }
-        let encoderPlans = weights.encoder.map { layer in
-            (
-                qkv: panels.plan(layer.qkv), o: panels.plan(layer.o),
-                feedForward: feedForward(layer.feedForward)
-            )
-        }
-        let decoderPlans = weights.decoder.map { layer in
-            (
-                qkv: panels.plan(layer.qkv), o: panels.plan(layer.o), crossQ: panels.plan(layer.crossQ),
-                crossKV: panels.plan(layer.crossKV, byHead: true), crossO: panels.plan(layer.crossO),
-                feedForward: feedForward(layer.feedForward)
-            )
-        }
-        let headPlan = panels.plan(weights.head)
-        let (packed, matrices) = panels.pack(pool: pool)
-        arena = packed
-
+    /// A core's packed matrices and their transposed panels, which `panels` keeps.
+    init(_ weights: PackedWeights, _ panels: TransposedPanels) {
         let folded = NormGain(nil)
-        func layer(_ plan: FeedForwardPlan) -> FeedForward {
-            FeedForward(norm: folded, wi: matrices[plan.wi], wo: matrices[plan.wo])
-        }
-        encoder = encoderPlans.map { plan in
+        encoder = weights.encoder.map { layer in
             EncoderLayer(
-                attention: SelfAttention(norm: folded, qkv: matrices[plan.qkv], o: matrices[plan.o]),
-                feedForward: layer(plan.feedForward))
+                attention: SelfAttention(
+                    norm: folded, qkv: panels.keeping(layer.qkv), o: panels.keeping(layer.o)),
+                feedForward: FeedForward(
+                    norm: folded, wi: panels.keeping(layer.feedForward.wi),
+                    wo: panels.keeping(layer.feedForward.wo)))
         }
-        decoder = decoderPlans.map { plan in
+        decoder = weights.decoder.map { layer in
             DecoderLayer(
-                attention: SelfAttention(norm: folded, qkv: matrices[plan.qkv], o: matrices[plan.o]),
+                attention: SelfAttention(norm: folded, qkv: panels.bare(layer.qkv), o: panels.bare(layer.o)),
                 crossAttention: CrossAttention(
-                    norm: folded, q: matrices[plan.crossQ], keysValues: matrices[plan.crossKV],
-                    o: matrices[plan.crossO]),
-                feedForward: layer(plan.feedForward))
+                    norm: folded, q: panels.bare(layer.crossQ), keysValues: panels.byHead(layer.crossKV),
+                    o: panels.bare(layer.crossO)),
+                feedForward: FeedForward(
+                    norm: folded, wi: panels.bare(layer.feedForward.wi), wo: panels.bare(layer.feedForward.wo)
+                ))
         }
         encoderNorm = NormGain(weights.encoderNorm)
         decoderNorm = NormGain(weights.decoderNorm)
-        head = matrices[headPlan]
+        head = panels.bare(weights.head)
         headScale = weights.headScale
     }
 }
