@@ -10,7 +10,7 @@ import Tensors
 /// where it cannot be written the core is packed in memory.
 struct PackedCache {
     /// Changes with the order of matrices in the arena and the layout of panels.
-    private static let layoutVersion: UInt32 = 1
+    private static let layoutVersion: UInt32 = 2
     private static let magic = Array("PPPACKED".utf8)
     private static let headerSize = 4096
     /// Bytes digested by one thread at a time.
