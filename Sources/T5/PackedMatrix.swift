@@ -82,6 +82,13 @@ struct PackedMatrixPlan {
     /// Bytes in the arena, a multiple of 64.
     var size: Int { panelBytes + (precision == .int8 ? channelCount * 8 : 0) }
 
+    /// What it says about the arena: two plans with equal texts read the same from it.
+    var layout: String {
+        let parts = sources.map { "\($0.rows)x\($0.columns.lowerBound)..<\($0.columns.upperBound)" }
+        return "\(offset) \(precision.rawValue) \(parts.joined(separator: " "))"
+            + (gain == nil ? "" : " gain") + (isGated ? " gated" : "")
+    }
+
     /// The matrix as it lies in an arena.
     func matrix(in arena: UnsafeRawPointer) -> PackedMatrix {
         let start = arena + offset

@@ -42,9 +42,9 @@ struct PackedWeights: Sendable {
 
     /// Packs a core's weights, or maps what was packed before.
     ///
-    /// - Parameter cache: Where the packed form is kept; `nil` to pack in memory only.
+    /// - Parameter fingerprint: Of the core whose packed form is kept on disk; `nil` to pack in memory only.
     init(
-        _ weights: T5Weights<StoredTensor>, precision: PackedPrecision, cache: PackedCache?, pool: WorkerPool
+        _ weights: T5Weights<StoredTensor>, precision: PackedPrecision, fingerprint: String?, pool: WorkerPool
     ) {
         var plans: [PackedMatrixPlan] = []
         var end = 0
@@ -96,6 +96,9 @@ struct PackedWeights: Sendable {
         // The head stays in bfloat16 for int8 too: its rounding would go into the scores unaveraged. On the shipped
         // tasks that halves the labels that differ from float32's.
         let headPlan = plan([MatrixPart(weights.head)], as: .bfloat16)
+        let cache = fingerprint.flatMap {
+            PackedCache(fingerprint: $0, precision: precision, plans: plans)
+        }
         let arena: UnsafeRawPointer
         if let cached = cache?.load(size: end, pool: pool) {
             arena = cached.arena
