@@ -94,7 +94,11 @@ AVX512_INLINE void pp_row_argmax(float *best, int32_t *best_index, __m512 x, siz
 typedef struct pp_target {
     size_t panel, second, column;
     __mmask16 mask0, mask1;
-    __m512 steps0, steps1;  // int8: the columns' scales
+    __m512 steps0, steps1;   // int8: the columns' scales
+    const float *row_scale;  // null for 1
+    float *f32;              // the outputs' first row in these columns, or null
+    uint16_t *bf16;
+    size_t ld_f32, ld_bf16;
 } pp_target;
 
 AVX512_INLINE pp_target pp_target_of(const pp_gemm *g, size_t panel, bool two, bool integer) {
@@ -103,6 +107,11 @@ AVX512_INLINE pp_target pp_target_of(const pp_gemm *g, size_t panel, bool two, b
     t.column = (gated ? panel / 2 : panel) * PP_PANEL;
     t.mask0 = pp_column_mask(g->columns, t.column);
     t.mask1 = two && !gated ? pp_column_mask(g->columns, t.column + PP_PANEL) : 0;
+    t.row_scale = g->row_scale;
+    t.f32 = g->f32 ? g->f32 + t.column : NULL;
+    t.bf16 = g->bf16 ? g->bf16 + t.column : NULL;
+    t.ld_f32 = g->ld_f32;
+    t.ld_bf16 = g->ld_bf16;
     if (integer) {
         t.steps0 = _mm512_loadu_ps(g->column_scale + panel * PP_PANEL);
         t.steps1 = _mm512_loadu_ps(g->column_scale + t.second * PP_PANEL);
@@ -120,7 +129,7 @@ AVX512_INLINE void pp_store_bf16(uint16_t *out, const pp_target *t, __m512 c0, _
 /// Finishes one row of two panels; their 16 sums each, float32 or (`integer`) int32, are at `sums0`, `sums1`.
 AVX512_INLINE void pp_finish_row16(const pp_gemm *g, pp_epilogue epilogue, bool integer, const pp_target *t,
                                    size_t row, const void *sums0, const void *sums1) {
-    __m512 scale = _mm512_set1_ps(g->row_scale ? g->row_scale[row] : 1);
+    __m512 scale = _mm512_set1_ps(t->row_scale ? t->row_scale[row] : 1);
     __m512 c0, c1;
     if (integer) {
         c0 = _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_loadu_si512(sums0)), t->steps0);
@@ -132,8 +141,8 @@ AVX512_INLINE void pp_finish_row16(const pp_gemm *g, pp_epilogue epilogue, bool 
     c0 = _mm512_mul_ps(c0, scale);
     c1 = _mm512_mul_ps(c1, scale);
     // Of the outputs that this epilogue has.
-    float *f32 = g->f32 ? g->f32 + row * g->ld_f32 + t->column : NULL;
-    uint16_t *bf16 = g->bf16 ? g->bf16 + row * g->ld_bf16 + t->column : NULL;
+    float *f32 = t->f32 ? t->f32 + row * t->ld_f32 : NULL;
+    uint16_t *bf16 = t->bf16 ? t->bf16 + row * t->ld_bf16 : NULL;
     switch (epilogue) {
     case PP_STORE_F32:
         _mm512_mask_storeu_ps(f32, t->mask0, c0);
@@ -150,12 +159,6 @@ AVX512_INLINE void pp_finish_row16(const pp_gemm *g, pp_epilogue epilogue, bool 
         c1 = _mm512_maskz_add_ps(t->mask1, _mm512_maskz_loadu_ps(t->mask1, f32 + PP_PANEL), c1);
         _mm512_mask_storeu_ps(f32, t->mask0, c0);
         _mm512_mask_storeu_ps(f32 + PP_PANEL, t->mask1, c1);
-        if (bf16) pp_store_bf16(bf16, t, c0, c1);
-        if (g->square_sums) {
-            float *squares = g->square_sums + row * g->ld_square_sums;
-            if (t->second != t->panel) squares[t->second] = pp_sum16(_mm512_mul_ps(c1, c1));
-            squares[t->panel] = pp_sum16(_mm512_mul_ps(c0, c0));
-        }
         break;
     case PP_GATED_GELU_BF16:
         c0 = _mm512_mul_ps(pp_gelu16(c0), c1);

@@ -30,17 +30,10 @@ PP_INLINE void pp_finish_row(const pp_gemm *g, size_t row, size_t panel, const f
     }
     case PP_ADD_F32: {
         float *out = g->f32 + row * g->ld_f32 + column;
-        float squares[PP_PANEL] = {0};
         for (size_t n = 0; n < count; n++) {
             float scaled = c[n] * scale;
             out[n] += scaled;
-            squares[n] = out[n] * out[n];
         }
-        if (g->bf16) {
-            uint16_t *copy = g->bf16 + row * g->ld_bf16 + column;
-            for (size_t n = 0; n < count; n++) copy[n] = pp_narrow(out[n]);
-        }
-        if (g->square_sums) g->square_sums[row * g->ld_square_sums + panel] = pp_lane_sum(squares);
         break;
     }
     case PP_RELU_BF16: {

@@ -152,6 +152,8 @@ typedef struct block {
     bool alone;             // no other block of rows uses these panels: nothing of them is worth keeping
     const char *sums_in;    // null: the sums start at zero
     char *held;             // where the sums of the block before go: [panel][row tile][16][16]
+    const char *next0, *next1;  // panels to come: lines to fetch into the second cache meanwhile
+    size_t fetched;             // of each of them at every step
 } block;
 
 AMX_INLINE void sum_block(block_kind kind, const pp_gemm *g, const block *x, pending *before) {
@@ -162,6 +164,10 @@ AMX_INLINE void sum_block(block_kind kind, const pp_gemm *g, const block *x, pen
         if (kind.two_rows) copy_tail(tail1, x->a1 + steps * TILE_BYTES, x->a_stride, x->tile_rows, tail);
     }
 #define STEP(stream_a, stream_b)                                                                           \
+    for (size_t line = s * x->fetched; line < (s + 1) * x->fetched; line++) {                              \
+        _mm_prefetch(x->next0 + line * 64, _MM_HINT_T1);                                                   \
+        _mm_prefetch(x->next1 + line * 64, _MM_HINT_T1);                                                   \
+    }                                                                                                      \
     step(kind, stream_a, stream_b, x->a0 + s * TILE_BYTES, x->a1 + s * TILE_BYTES, x->a_stride,            \
          x->b0 + s * TILE, x->b1 + s * TILE)
 
@@ -175,7 +181,7 @@ AMX_INLINE void sum_block(block_kind kind, const pp_gemm *g, const block *x, pen
         pp_target target = pp_target_of(g, before->panel, true, kind.integer);
         const char *sums = before->sums;
         size_t row = before->row[0];
-        for (; s < least(steps, FINISH_STEP); s++) STEP(true, false);
+        for (; s < least(steps, FINISH_STEP); s++) { STEP(true, false); }
         for (size_t end = least(steps, FINISH_STEP + 32 / FINISH_ROWS); s < end; s++) {
             STEP(true, false);
             for (int i = 0; i < FINISH_ROWS; i++, row++, sums += TILE_BYTES)
@@ -192,9 +198,9 @@ AMX_INLINE void sum_block(block_kind kind, const pp_gemm *g, const block *x, pen
     }
     finish(g, before, kind.integer);
     if (x->alone)
-        for (; s < steps; s++) STEP(false, true);
-    for (size_t end = least(steps, RESIDENT_STEPS); s < end; s++) STEP(true, false);
-    for (; s < steps; s++) STEP(true, true);
+        for (; s < steps; s++) { STEP(false, true); }
+    for (size_t end = least(steps, RESIDENT_STEPS); s < end; s++) { STEP(true, false); }
+    for (; s < steps; s++) { STEP(true, true); }
 #undef STEP
     if (tail) step(kind, false, false, tail0, tail1, TILE_BYTES, x->b0 + steps * TILE, x->b1 + steps * TILE);
 }
@@ -263,6 +269,11 @@ AMX_INLINE void multiply(const pp_gemm *g, pp_range r, size_t element, bool inte
             const char *b = panels + p * panel_bytes;
             for (size_t k = 0; k < k_bytes; k += slice) {
                 bool last = k + slice >= k_bytes;
+                // What is read after this part of the panels.
+                size_t part = last ? k_bytes - k : slice, part_steps = (part + TILE_BYTES - 1) / TILE_BYTES;
+                const char *next = last ? b + 2 * panel_bytes : b + (k + slice) * 16;
+                bool fetches = !last || p + 2 < r.panel_end;
+                size_t each = fetches && blocks > 1 ? (16 + blocks - 1) / blocks : 0;
                 for (size_t m = top; m < bottom; m += 32) {
                     bool two_rows = bottom - m > 16;
                     row_tile t0 = place(m, r.row_end, tile_rows);
@@ -276,6 +287,9 @@ AMX_INLINE void multiply(const pp_gemm *g, pp_range r, size_t element, bool inte
                         .a_stride = a_stride, .tile_rows = tile_rows,
                         .k_bytes = last ? k_bytes - k : slice, .alone = blocks == 1,
                         .sums_in = k ? out : NULL, .held = held,
+                        .next0 = next + index * part_steps * each * 64,
+                        .next1 = next + index * part_steps * each * 64 + panel_bytes,
+                        .fetched = index * each < 16 ? each : 0,
                     };
                     sum_any(two_rows, two_panels, integer, g, &x, &before);
                     held = out;

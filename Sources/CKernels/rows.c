@@ -27,15 +27,6 @@ void pp_rms_cast_bf16(const pp_cpu *cpu, size_t rows, size_t width, const float 
     }
 }
 
-void pp_inverse_rms(size_t rows, size_t width, const float *square_sums, size_t ld_square_sums, float epsilon,
-                    float *inverse_rms) {
-    for (size_t m = 0; m < rows; m++) {
-        float sum = 0;
-        for (size_t p = 0; p < (width + 15) / 16; p++) sum += square_sums[m * ld_square_sums + p];
-        inverse_rms[m] = inverse_rms_of(sum, width, epsilon);
-    }
-}
-
 void pp_rms_quant_int8(const pp_cpu *cpu, size_t rows, size_t width, const float *x, size_t ldx,
                        const float *gain, float epsilon, int8_t *out, size_t ldo, float *scale) {
     const pp_rows *k = kernels(cpu);

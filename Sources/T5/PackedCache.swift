@@ -9,8 +9,8 @@ import Tensors
 /// its header and this program's layout say is packed anew. Nothing depends on the cache but the time to start:
 /// where it cannot be written the core is packed in memory.
 struct PackedCache {
-    /// Changes with the order of matrices in the arena and the layout of panels.
-    private static let layoutVersion: UInt32 = 1
+    /// Changes with the layout of panels (see `pack.h`).
+    private static let panelVersion: UInt32 = 2
     private static let magic = Array("PPPACKED".utf8)
     private static let headerSize = 4096
     /// Bytes digested by one thread at a time.
@@ -20,10 +20,14 @@ struct PackedCache {
     private let identity: [UInt8]
 
     /// The cache's place for a core in a precision; `nil` where no folder for caches is known.
-    init?(fingerprint: String, precision: PackedPrecision) {
+    ///
+    /// - Parameter plans: What lies where in the arena: programs that arrange it differently have different files.
+    init?(fingerprint: String, precision: PackedPrecision, plans: [PackedMatrixPlan]) {
         guard let folder = Self.folder else { return nil }
-        path = "\(folder)/\(fingerprint)-\(precision.rawValue)-\(Self.layoutVersion).packed"
-        identity = Array("\(fingerprint) \(precision.rawValue)".utf8)
+        let layout = SHA256.hash(data: Array(plans.map(\.layout).joined(separator: "\n").utf8)).hexadecimal
+        path =
+            "\(folder)/\(fingerprint)-\(precision.rawValue)-\(Self.panelVersion)-\(layout.prefix(16)).packed"
+        identity = Array("\(fingerprint) \(precision.rawValue) \(layout)".utf8)
     }
 
     /// `$POLYPROMPT_CACHE`, else `polyprompt` in `$XDG_CACHE_HOME` or `~/.cache`.
@@ -79,7 +83,7 @@ struct PackedCache {
             return Array(SHA256.hash(data: UnsafeRawBufferPointer(rebasing: arena[start..<end])))
         }
         var header = Self.magic
-        withUnsafeBytes(of: Self.layoutVersion.littleEndian) { header.append(contentsOf: $0) }
+        withUnsafeBytes(of: Self.panelVersion.littleEndian) { header.append(contentsOf: $0) }
         withUnsafeBytes(of: UInt32(identity.count).littleEndian) { header.append(contentsOf: $0) }
         withUnsafeBytes(of: UInt64(arena.count).littleEndian) { header.append(contentsOf: $0) }
         header += identity

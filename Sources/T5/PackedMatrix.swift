@@ -30,26 +30,47 @@ package struct PackedMatrix: Sendable {
     package var panelSize: Int {
         precision == .bfloat16 ? 2 * pp_panel_bf16(depth) : pp_panel_int8(depth)
     }
+
+    /// The panels of some columns, which start at a panel's first column.
+    func panels(of columns: Range<Int>) -> Range<Int> {
+        let panel = Int(PP_PANEL)
+        let perColumns = isGated ? 2 : 1
+        return columns.lowerBound / panel * perColumns..<(columns.upperBound + panel - 1) / panel * perColumns
+    }
+}
+
+/// Some of the inputs (columns) of a checkpoint's matrix.
+struct MatrixPart {
+    let tensor: StoredTensor
+    let columns: Range<Int>
+
+    /// The whole matrix when no columns are named.
+    init(_ tensor: StoredTensor, columns: Range<Int>? = nil) {
+        self.tensor = tensor
+        self.columns = columns ?? 0..<tensor.shape[1]
+    }
+
+    var rows: Int { tensor.shape[0] }
 }
 
 /// What one packed matrix is made of, and where it lies in the arena.
 struct PackedMatrixPlan {
     let precision: PackedPrecision
-    let sources: [StoredTensor]
+    let sources: [MatrixPart]
     /// Gains of the RMSNorm before it, multiplied into the weights; bfloat16 only.
     let gain: FloatTensor?
     let isGated: Bool
     /// Bytes from the arena's start.
     let offset: Int
 
-    var depth: Int { sources[0].shape[1] }
+    var depth: Int { sources[0].columns.count }
 
-    private var outputs: Int { sources.reduce(0) { $0 + $1.shape[0] } }
+    private var outputs: Int { sources.reduce(0) { $0 + $1.rows } }
 
     var panelCount: Int {
         let panel = Int(PP_PANEL)
         return isGated
-            ? sources.reduce(0) { $0 + ($1.shape[0] + panel - 1) / panel } : (outputs + panel - 1) / panel
+            ? sources.reduce(0) { $0 + ($1.rows + panel - 1) / panel } : (outputs + panel - 1) / panel
     }
 
     private var panelBytes: Int {
@@ -60,6 +81,13 @@ struct PackedMatrixPlan {
 
     /// Bytes in the arena, a multiple of 64.
     var size: Int { panelBytes + (precision == .int8 ? channelCount * 8 : 0) }
+
+    /// What it says about the arena: two plans with equal texts read the same from it.
+    var layout: String {
+        let parts = sources.map { "\($0.rows)x\($0.columns.lowerBound)..<\($0.columns.upperBound)" }
+        return "\(offset) \(precision.rawValue) \(parts.joined(separator: " "))"
+            + (gain == nil ? "" : " gain") + (isGated ? " gated" : "")
+    }
 
     /// The matrix as it lies in an arena.
     func matrix(in arena: UnsafeRawPointer) -> PackedMatrix {
@@ -76,11 +104,14 @@ struct PackedMatrixPlan {
     /// Packs the sources into an arena, its panels spread over the pool's threads.
     func pack(into arena: UnsafeMutableRawPointer, pool: WorkerPool) {
         // A matrix at an odd offset of its file is widened into memory of its own, which is aligned.
-        let copies = sources.map { $0.isAligned ? nil : $0.floats() }
+        let copies = sources.map { $0.tensor.isAligned ? nil : $0.tensor.floats() }
         let matrices = zip(sources, copies).map { source, copy in
-            pp_matrix(
-                data: copy.map { UnsafeRawPointer($0.pointer) } ?? source.bytes.baseAddress,
-                rows: source.shape[0], ld: depth, type: copy == nil ? source.elementType.kernelType : PP_F32)
+            let type = copy == nil ? source.tensor.elementType : .float32
+            let width = source.tensor.shape[1]
+            let data = copy.map { UnsafeRawPointer($0.pointer) } ?? source.tensor.bytes.baseAddress
+            return pp_matrix(
+                data: data.map { $0 + source.columns.lowerBound * type.size }, rows: source.rows, ld: width,
+                type: type.kernelType)
         }
         let arrangement = isGated ? PP_INTERLEAVED : PP_CONCATENATED
         let start = arena + offset

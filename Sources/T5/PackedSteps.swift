@@ -7,10 +7,19 @@ import Tensors
 final class Workspace: @unchecked Sendable {
     var rows = Scratch()
     var scales = Scratch()
+    var quantized = Scratch()
+    var quantizedScales = Scratch()
     var qkv = Scratch()
     var context = Scratch()
     var hidden = Scratch()
     var attention = Scratch()
+}
+
+/// Rows as the kernels read them: bfloat16 or int8, `rowSize` bytes from one to the next, with a scale for each.
+private struct GemmInput {
+    let rows: UnsafeMutableRawPointer
+    let rowSize: Int
+    let scales: UnsafeMutablePointer<Float>?
 }
 
 /// The steps between which the residual stream is float32.
@@ -36,37 +45,52 @@ extension PackedLayers {
         _ workspace: Workspace
     ) {
         let d = configuration.modelWidth
-        let width = stride(configuration.feedForwardWidth)
-        let hidden: UnsafeMutablePointer<UInt16> = workspace.hidden.reserve(rows * width)
-        multiplyNormalized(x, rows, layer.norm, layer.wi, team, workspace) { gemm in
-            gemm.epilogue = layer.wi.isGated ? PP_GATED_GELU_BF16 : PP_RELU_BF16
-            gemm.bf16 = hidden
-            gemm.ld_bf16 = width
-        }
-        multiply(hidden, width, rows, layer.wo, team, workspace) { gemm in
-            gemm.epilogue = PP_ADD_F32
-            gemm.f32 = x
-            gemm.ld_f32 = d
+        let input = normalized(x, rows, layer.norm, layer.wi.precision, team, workspace)
+        var first = 0
+        for wo in layer.wo {
+            let width = stride(wo.depth)
+            let hidden: UnsafeMutablePointer<UInt16> = workspace.hidden.reserve(rows * width)
+            let columns = first..<first + wo.depth
+            multiply(input, rows, layer.wi, columns: columns, team) { gemm in
+                gemm.epilogue = layer.wi.isGated ? PP_GATED_GELU_BF16 : PP_RELU_BF16
+                // Column 0 of the whole product, before the memory that holds these columns.
+                gemm.bf16 = hidden - first
+                gemm.ld_bf16 = width
+            }
+            multiply(hidden, width, rows, wo, team, workspace) { gemm in
+                gemm.epilogue = PP_ADD_F32
+                gemm.f32 = x
+                gemm.ld_f32 = d
+            }
+            first = columns.upperBound
         }
     }
 
-    /// The product of RMSNorm(x) with a matrix. In bfloat16 the norm's gain is in the matrix and its factor a
-    /// scale of the product's rows; in int8 rows are normalised and quantised in one go.
+    /// The product of RMSNorm(x) with a matrix.
     func multiplyNormalized(
         _ x: UnsafeMutablePointer<Float>, _ rows: Int, _ gain: FloatTensor, _ matrix: PackedMatrix,
-        _ team: Team,
-        _ workspace: Workspace, _ configure: (inout pp_gemm) -> Void
+        _ team: Team, _ workspace: Workspace, _ configure: (inout pp_gemm) -> Void
     ) {
+        let input = normalized(x, rows, gain, matrix.precision, team, workspace)
+        multiply(input, rows, matrix, team, configure)
+    }
+
+    /// RMSNorm(x) as the input of products. In bfloat16 the norm's gain is in their matrices and its factor a
+    /// scale of their rows; in int8 rows are normalised and quantised in one go.
+    private func normalized(
+        _ x: UnsafeMutablePointer<Float>, _ rows: Int, _ gain: FloatTensor, _ precision: PackedPrecision,
+        _ team: Team, _ workspace: Workspace
+    ) -> GemmInput {
         let d = configuration.modelWidth
         let epsilon = configuration.layerNormEpsilon
         let scales: UnsafeMutablePointer<Float> = workspace.scales.reserve(rows)
-        let rowSize = pp_row_stride(matrix.precision == .bfloat16 ? 2 * d : d)
+        let rowSize = pp_row_stride(precision == .bfloat16 ? 2 * d : d)
         let cast: UnsafeMutablePointer<UInt8> = workspace.rows.reserve(rows * rowSize)
         team.split(rows, grain: 8) { range in
             withUnsafePointer(to: cpu) { cpu in
                 let start = x + range.lowerBound * d
                 let out = UnsafeMutableRawPointer(cast + range.lowerBound * rowSize)
-                switch matrix.precision {
+                switch precision {
                 case .bfloat16:
                     pp_rms_cast_bf16(
                         cpu, range.count, d, start, d, epsilon, out.assumingMemoryBound(to: UInt16.self),
@@ -78,7 +102,7 @@ extension PackedLayers {
                 }
             }
         }
-        multiply(cast, rowSize, scales, rows, matrix, team, configure)
+        return GemmInput(rows: cast, rowSize: rowSize, scales: scales)
     }
 
     /// The product of bfloat16 rows with a matrix; for int8 the rows are quantised first.
@@ -87,12 +111,12 @@ extension PackedLayers {
         _ workspace: Workspace, _ configure: (inout pp_gemm) -> Void
     ) {
         guard matrix.precision == .int8 else {
-            multiply(x, 2 * xStride, nil, rows, matrix, team, configure)
+            multiply(GemmInput(rows: x, rowSize: 2 * xStride, scales: nil), rows, matrix, team, configure)
             return
         }
         let rowSize = pp_row_stride(matrix.depth)
-        let quantized: UnsafeMutablePointer<Int8> = workspace.rows.reserve(rows * rowSize)
-        let scales: UnsafeMutablePointer<Float> = workspace.scales.reserve(rows)
+        let quantized: UnsafeMutablePointer<Int8> = workspace.quantized.reserve(rows * rowSize)
+        let scales: UnsafeMutablePointer<Float> = workspace.quantizedScales.reserve(rows)
         team.split(rows, grain: 8) { range in
             withUnsafePointer(to: cpu) { cpu in
                 pp_quant_int8(
@@ -100,35 +124,38 @@ extension PackedLayers {
                     quantized + range.lowerBound * rowSize, rowSize, scales + range.lowerBound)
             }
         }
-        multiply(quantized, rowSize, scales, rows, matrix, team, configure)
+        let input = GemmInput(rows: quantized, rowSize: rowSize, scales: scales)
+        multiply(input, rows, matrix, team, configure)
     }
 
+    /// - Parameter columns: Of the product, starting at a panel's first; `nil` for all.
     private func multiply(
-        _ a: UnsafeMutableRawPointer, _ rowSize: Int, _ scales: UnsafeMutablePointer<Float>?, _ rows: Int,
-        _ matrix: PackedMatrix, _ team: Team, _ configure: (inout pp_gemm) -> Void
+        _ input: GemmInput, _ rows: Int, _ matrix: PackedMatrix, columns: Range<Int>? = nil, _ team: Team,
+        _ configure: (inout pp_gemm) -> Void
     ) {
-        var gemm = gemm(a, rowSize, scales, matrix)
+        var gemm = gemm(input, matrix)
         configure(&gemm)
+        let panels = columns.map(matrix.panels(of:)) ?? 0..<matrix.panelCount
         // Many rows are split by rows, which leaves each thread its rows in its cache; few by panels, so that
         // each weight is read by one thread only.
         if let pool = team.pool, rows >= 64 * pool.threadCount {
-            team.split(rows, grain: 16) { run(gemm, matrix, $0, 0..<matrix.panelCount) }
+            team.split(rows, grain: 16) { run(gemm, matrix, $0, panels) }
         } else {
-            team.split(matrix.panelCount, grain: 2) { run(gemm, matrix, 0..<rows, $0) }
+            team.split(panels.count, grain: 2) { part in
+                let first = panels.lowerBound
+                run(gemm, matrix, 0..<rows, first + part.lowerBound..<first + part.upperBound)
+            }
         }
     }
 
-    private func gemm(
-        _ a: UnsafeMutableRawPointer, _ rowSize: Int, _ scales: UnsafeMutablePointer<Float>?,
-        _ matrix: PackedMatrix
-    ) -> pp_gemm {
+    private func gemm(_ input: GemmInput, _ matrix: PackedMatrix) -> pp_gemm {
         var gemm = pp_gemm()
-        gemm.a = UnsafeRawPointer(a)
-        gemm.lda = matrix.precision == .bfloat16 ? rowSize / 2 : rowSize
+        gemm.a = UnsafeRawPointer(input.rows)
+        gemm.lda = matrix.precision == .bfloat16 ? input.rowSize / 2 : input.rowSize
         gemm.panels = matrix.panels
         gemm.column_scale = matrix.columnScales
         gemm.column_sum = matrix.columnSums
-        gemm.row_scale = UnsafePointer(scales)
+        gemm.row_scale = UnsafePointer(input.scales)
         gemm.k = matrix.depth
         gemm.columns = matrix.columns
         return gemm
@@ -167,9 +194,11 @@ extension PackedLayers {
                 pp_quant_int8(cpu, rows, d, cast, rowSize / 2, quantized, rowSize, scales)
             }
         }
-        var gemm =
+        let input =
             head.precision == .bfloat16
-            ? gemm(cast, rowSize, nil, head) : gemm(quantized, rowSize, scales, head)
+            ? GemmInput(rows: cast, rowSize: rowSize, scales: nil)
+            : GemmInput(rows: quantized, rowSize: rowSize, scales: scales)
+        var gemm = gemm(input, head)
         configure(&gemm)
         run(gemm)
     }

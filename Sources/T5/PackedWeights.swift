@@ -20,8 +20,14 @@ package struct PackedWeights: Sendable {
 
     package struct FeedForward: Sendable {
         package let norm: FloatTensor
-        package let wi, wo: PackedMatrix
+        package let wi: PackedMatrix
+        /// Parts of `wo`, each with some of the inner width: the layer is the sum of smaller ones, between whose
+        /// two products hundreds of rows stay in the cache.
+        package let wo: [PackedMatrix]
     }
+
+    /// The most inner width of a feed-forward slice.
+    private static let sliceWidth = 1024
 
     package let precision: PackedPrecision
     package let encoder: [EncoderLayer]
@@ -36,16 +42,16 @@ package struct PackedWeights: Sendable {
 
     /// Packs a core's weights, or maps what was packed before.
     ///
-    /// - Parameter cache: Where the packed form is kept; `nil` to pack in memory only.
+    /// - Parameter fingerprint: Of the core whose packed form is kept on disk; `nil` to pack in memory only.
     init(
-        _ weights: T5Weights<StoredTensor>, precision: PackedPrecision, cache: PackedCache?, pool: WorkerPool
+        _ weights: T5Weights<StoredTensor>, precision: PackedPrecision, fingerprint: String?, pool: WorkerPool
     ) {
         var plans: [PackedMatrixPlan] = []
         var end = 0
         // In bfloat16 an RMSNorm's gain goes into the weights that follow it. int8 keeps it with the activations,
         // whose rows are scaled one by one: folded in, it would widen the range of every weight column.
         func plan(
-            _ sources: [StoredTensor], norm: StoredTensor? = nil, isGated: Bool = false,
+            _ sources: [MatrixPart], norm: StoredTensor? = nil, isGated: Bool = false,
             as matrixPrecision: PackedPrecision? = nil
         ) -> Int {
             let precision = matrixPrecision ?? precision
@@ -56,16 +62,24 @@ package struct PackedWeights: Sendable {
             end += (plans[plans.count - 1].size + 63) / 64 * 64
             return plans.count - 1
         }
-        func plan(_ layer: T5Weights<StoredTensor>.FeedForward, norm: StoredTensor) -> (wi: Int, wo: Int) {
-            let sources = [layer.gate] + (layer.up.map { [$0] } ?? [])
-            return (plan(sources, norm: norm, isGated: layer.up != nil), plan([layer.down]))
+        func plan(_ matrices: StoredTensor..., norm: StoredTensor? = nil) -> Int {
+            plan(matrices.map { MatrixPart($0) }, norm: norm)
+        }
+        func plan(
+            _ layer: T5Weights<StoredTensor>.FeedForward, norm: StoredTensor
+        ) -> (wi: Int, wo: [Int]) {
+            let inputs = [layer.gate] + (layer.up.map { [$0] } ?? [])
+            return (
+                plan(inputs.map { MatrixPart($0) }, norm: norm, isGated: layer.up != nil),
+                Self.slices(layer.gate.shape[0]).map { plan([MatrixPart(layer.down, columns: $0)]) }
+            )
         }
         let encoderPlans = weights.encoder.map { layer in
             (
                 layer: layer,
                 qkv: plan(
-                    [layer.attention.q, layer.attention.k, layer.attention.v], norm: layer.attentionNorm),
-                o: plan([layer.attention.o]),
+                    layer.attention.q, layer.attention.k, layer.attention.v, norm: layer.attentionNorm),
+                o: plan(layer.attention.o),
                 feedForward: plan(layer.feedForward, norm: layer.feedForwardNorm)
             )
         }
@@ -73,15 +87,18 @@ package struct PackedWeights: Sendable {
             let own = layer.selfAttention
             let cross = layer.crossAttention
             return (
-                layer: layer, qkv: plan([own.q, own.k, own.v], norm: layer.selfAttentionNorm),
-                o: plan([own.o]),
-                crossQ: plan([cross.q], norm: layer.crossAttentionNorm), crossKV: plan([cross.k, cross.v]),
-                crossO: plan([cross.o]), feedForward: plan(layer.feedForward, norm: layer.feedForwardNorm)
+                layer: layer, qkv: plan(own.q, own.k, own.v, norm: layer.selfAttentionNorm),
+                o: plan(own.o),
+                crossQ: plan(cross.q, norm: layer.crossAttentionNorm), crossKV: plan(cross.k, cross.v),
+                crossO: plan(cross.o), feedForward: plan(layer.feedForward, norm: layer.feedForwardNorm)
             )
         }
         // The head stays in bfloat16 for int8 too: its rounding would go into the scores unaveraged. On the shipped
         // tasks that halves the labels that differ from float32's.
-        let headPlan = plan([weights.head], as: .bfloat16)
+        let headPlan = plan([MatrixPart(weights.head)], as: .bfloat16)
+        let cache = fingerprint.flatMap {
+            PackedCache(fingerprint: $0, precision: precision, plans: plans)
+        }
         let arena: UnsafeRawPointer
         if let cached = cache?.load(size: end, pool: pool) {
             arena = cached.arena
@@ -97,22 +114,21 @@ package struct PackedWeights: Sendable {
         }
 
         func matrix(_ plan: Int) -> PackedMatrix { plans[plan].matrix(in: arena) }
+        func feedForward(_ plan: (wi: Int, wo: [Int]), norm: StoredTensor) -> FeedForward {
+            FeedForward(norm: norm.floats(), wi: matrix(plan.wi), wo: plan.wo.map(matrix))
+        }
         self.precision = precision
         encoder = encoderPlans.map { plans in
             EncoderLayer(
                 attentionNorm: plans.layer.attentionNorm.floats(), qkv: matrix(plans.qkv), o: matrix(plans.o),
-                feedForward: FeedForward(
-                    norm: plans.layer.feedForwardNorm.floats(), wi: matrix(plans.feedForward.wi),
-                    wo: matrix(plans.feedForward.wo)))
+                feedForward: feedForward(plans.feedForward, norm: plans.layer.feedForwardNorm))
         }
         decoder = decoderPlans.map { plans in
             DecoderLayer(
                 selfAttentionNorm: plans.layer.selfAttentionNorm.floats(), qkv: matrix(plans.qkv),
                 o: matrix(plans.o), crossAttentionNorm: plans.layer.crossAttentionNorm.floats(),
                 crossQ: matrix(plans.crossQ), crossKV: matrix(plans.crossKV), crossO: matrix(plans.crossO),
-                feedForward: FeedForward(
-                    norm: plans.layer.feedForwardNorm.floats(), wi: matrix(plans.feedForward.wi),
-                    wo: matrix(plans.feedForward.wo)))
+                feedForward: feedForward(plans.feedForward, norm: plans.layer.feedForwardNorm))
         }
         head = matrix(headPlan)
         encoderNorm = weights.encoderNorm.floats()
@@ -120,5 +136,13 @@ package struct PackedWeights: Sendable {
         headScale = weights.headScale
         encoderBias = weights.encoderBias.floats()
         decoderBias = weights.decoderBias.floats()
+    }
+
+    /// Cuts an inner width into about equal parts, at multiples of what the kernels take at a time.
+    private static func slices(_ width: Int) -> [Range<Int>] {
+        let count = (width + sliceWidth - 1) / sliceWidth
+        let step = (width + count - 1) / count
+        let aligned = (step + 63) / 64 * 64
+        return stride(from: 0, to: width, by: aligned).map { $0..<min($0 + aligned, width) }
     }
 }

@@ -107,8 +107,7 @@ public final class T5Core: Sendable {
             let isRandom = Self.randomShape(source) != nil
             let packed = PackedWeights(
                 weights, precision: precision,
-                cache: isRandom ? nil : PackedCache(fingerprint: fingerprint, precision: precision),
-                pool: pool)
+                fingerprint: isRandom ? nil : fingerprint, pool: pool)
             // What packing has read of the checkpoint need not stay in memory; the little that is still used
             // (embedding rows, norms) comes back by itself.
             files.forEach { $0.release() }

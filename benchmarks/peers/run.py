@@ -97,13 +97,22 @@ class Ours:
 
 
 def best_setting(name, root, workload, lengths, cores):
-    """The fastest batch size and split for a peer: two rounds each, the first only to warm up."""
+    """The fastest batch size and split for a peer: two rounds each, the first to warm up.
+
+    A setting whose first round takes half as long again as the fastest so far has no second one. The second
+    split is tried with the first one's best size and its neighbours.
+    """
     fastest = None
     sizes = [size for size in BATCH_SIZES if size <= len(lengths)]
-    for split in ["together", "apart"] if len(cores) > 1 else ["together"]:
+    for split in ["apart", "together"] if len(cores) > 1 else ["together"]:
+        if fastest is not None:
+            best = sizes.index(fastest[2])
+            sizes = sizes[max(0, best - 1) : best + 2]
         peer = Peer(name, root, workload, lengths, cores, split)
         for size in sizes:
-            seconds = min(peer.round(size)[0] for _ in range(2))
+            seconds = peer.round(size)[0]
+            if fastest is None or seconds < 1.5 * fastest[0]:
+                seconds = min(seconds, peer.round(size)[0])
             if fastest is None or seconds < fastest[0]:
                 fastest = (seconds, split, size)
         peer.close()

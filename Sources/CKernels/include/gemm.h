@@ -9,7 +9,7 @@
 typedef enum pp_epilogue {
     PP_STORE_F32 = 0,         ///< f32 = c
     PP_STORE_BF16 = 1,        ///< bf16 = c
-    PP_ADD_F32 = 2,           ///< f32 += c; `bf16`: also the sum rounded; `square_sums`: also its squares
+    PP_ADD_F32 = 2,           ///< f32 += c
     PP_RELU_BF16 = 3,         ///< bf16 = max(c, 0)
     PP_GATED_GELU_BF16 = 4,   ///< bf16 = gelu_tanh(c of even panel) * c of odd panel (see PP_INTERLEAVED)
     PP_ARGMAX = 5,            ///< nothing stored; (best, best_index) of each row move to the largest column
@@ -31,10 +31,8 @@ typedef struct pp_gemm {
     pp_epilogue epilogue;
     float *f32;      ///< PP_STORE_F32, PP_ADD_F32
     size_t ld_f32;
-    uint16_t *bf16;  ///< PP_STORE_BF16, PP_RELU_BF16, PP_GATED_GELU_BF16; PP_ADD_F32: optional copy
+    uint16_t *bf16;  ///< PP_STORE_BF16, PP_RELU_BF16, PP_GATED_GELU_BF16
     size_t ld_bf16;
-    float *square_sums;    ///< PP_ADD_F32: optional [M, panels], see pp_inverse_rms
-    size_t ld_square_sums;
     float *best;           ///< PP_ARGMAX: start with -infinity
     int32_t *best_index;   ///< PP_ARGMAX: start with INT32_MAX; ties go to the lower index, NaN never wins
 } pp_gemm;

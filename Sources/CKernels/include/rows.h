@@ -13,10 +13,6 @@
 void pp_rms_cast_bf16(const pp_cpu *cpu, size_t rows, size_t width, const float *x, size_t ldx, float epsilon,
                       uint16_t *out, size_t ldo, float *inverse_rms);
 
-/// `inverse_rms` from the square sums a PP_ADD_F32 epilogue left, added in the order of the panels.
-void pp_inverse_rms(size_t rows, size_t width, const float *square_sums, size_t ld_square_sums, float epsilon,
-                    float *inverse_rms);
-
 /// RMSNorm of each float32 row, quantised: `x * inverse_rms * gain ≈ out * scale`, |out| ≤ 127, the largest
 /// element 127 (to nearest even). `gain` may be null for 1. A row of zeros has scale 0; a row with an
 /// infinity or NaN has a scale that is not finite.

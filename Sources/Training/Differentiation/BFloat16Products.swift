@@ -52,11 +52,15 @@ extension BFloat16Arithmetic {
     }
 
     func addProduct(_ a: Rows<UInt16>, _ matrix: BFloat16Matrix, to x: Rows<Float>, _ part: Part) {
-        var gemm = forward(a, matrix)
-        gemm.epilogue = PP_ADD_F32
-        gemm.f32 = x.start
-        gemm.ld_f32 = x.stride
-        run(gemm, part.count, matrix.forward.panelCount, part.team)
+        var first = 0
+        for piece in matrix.parts {
+            var gemm = forward(Rows(start: a.start + first, stride: a.stride), piece, outputs: matrix.outputs)
+            gemm.epilogue = PP_ADD_F32
+            gemm.f32 = x.start
+            gemm.ld_f32 = x.stride
+            run(gemm, part.count, piece.panelCount, part.team)
+            first += piece.depth
+        }
     }
 
     func multiplyBack(_ g: Rows<UInt16>, _ matrix: BFloat16Matrix, into out: Rows<UInt16>, _ part: Part) {
@@ -89,18 +93,32 @@ extension BFloat16Arithmetic {
         gemm.a = UnsafeRawPointer(g.start)
         gemm.lda = g.stride
         gemm.k = matrix.outputs
-        gemm.columns = matrix.forward.depth
+        gemm.columns = matrix.depth
         if let back = matrix.back {
             gemm.panels = UnsafeRawPointer(back)
             configure(&gemm, 0)
             run(gemm, rows, matrix.backPanelCount, team)
             return
         }
-        // A few panels at a time, so that they are still in the cache when they are multiplied with.
-        let size = pp_panel_bf16(matrix.outputs)
+        var column = 0
+        for piece in matrix.parts {
+            let base = column
+            gemm.columns = piece.depth
+            runTransposing(gemm, rows, piece, outputs: matrix.outputs, team) { configure(&$0, base + $1) }
+            column += piece.depth
+        }
+    }
+
+    /// Runs the product with a part of a transposed matrix, a few panels at a time, so that they are still in the cache
+    /// when they are multiplied with.
+    private func runTransposing(
+        _ gemm: pp_gemm, _ rows: Int, _ piece: PackedMatrix, outputs: Int, _ team: Team,
+        _ configure: (inout pp_gemm, Int) -> Void
+    ) {
+        let size = pp_panel_bf16(outputs)
         let chunk = max(1, Self.transposedElements / size / 2) * 2
-        let source = matrix.forward.panels.assumingMemoryBound(to: UInt16.self)
-        team.split(matrix.backPanelCount, grain: 2) { range in
+        let source = piece.panels.assumingMemoryBound(to: UInt16.self)
+        team.split(BFloat16Matrix.backPanelCount(piece), grain: 2) { range in
             attention.lend { workspace in
                 let panels: UnsafeMutablePointer<UInt16> = workspace.attention.reserve(
                     min(chunk, range.count) * size)
@@ -111,8 +129,7 @@ extension BFloat16Arithmetic {
                     part.columns = gemm.columns - first * Int(PP_PANEL)
                     configure(&part, first * Int(PP_PANEL))
                     withUnsafePointer(to: cpu) { cpu in
-                        pp_transpose_bf16(
-                            cpu, source, matrix.forward.depth, matrix.outputs, first, last, panels)
+                        pp_transpose_bf16(cpu, source, piece.depth, outputs, first, last, panels)
                         pp_gemm_bf16(cpu, &part, 0, rows, 0, last - first)
                     }
                 }
@@ -124,12 +141,16 @@ extension BFloat16Arithmetic {
     private static let transposedElements = 1 << 17
 
     private func forward(_ a: Rows<UInt16>, _ matrix: BFloat16Matrix) -> pp_gemm {
+        forward(a, matrix.forward, outputs: matrix.outputs)
+    }
+
+    private func forward(_ a: Rows<UInt16>, _ matrix: PackedMatrix, outputs: Int) -> pp_gemm {
         var gemm = pp_gemm()
         gemm.a = UnsafeRawPointer(a.start)
         gemm.lda = a.stride
-        gemm.panels = matrix.forward.panels
-        gemm.k = matrix.forward.depth
-        gemm.columns = matrix.outputs
+        gemm.panels = matrix.panels
+        gemm.k = matrix.depth
+        gemm.columns = outputs
         return gemm
     }
 

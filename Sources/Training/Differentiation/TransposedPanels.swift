@@ -7,18 +7,30 @@ import Tensors
 /// The panels of products that follow an RMSNorm have its gain folded in, and so have the transposed ones: on the way
 /// back the norm has no gain.
 struct BFloat16Matrix {
-    let forward: PackedMatrix
+    /// Parts with some of the inputs each: more than one of the feed-forward layer's second matrix only.
+    let parts: [PackedMatrix]
     /// The transposed matrix's panels; `nil` where a product transposes them as it goes. Their owner is the
     /// arithmetic's arena.
     let back: UnsafePointer<UInt16>?
     /// Of cross-attention's keys and values: the transposed panels of each head alone, the values' after the keys'.
     let backOfHead: [UnsafePointer<UInt16>]
 
+    /// A matrix that is in one part.
+    var forward: PackedMatrix { parts[0] }
+
+    /// Inputs of all parts.
+    var depth: Int { parts.reduce(0) { $0 + $1.depth } }
+
     /// Columns of the product's output as its rows lie in memory: with padding where gate and up alternate.
     var outputs: Int { forward.isGated ? forward.panelCount * Int(PP_PANEL) : forward.columns }
 
     /// Panels of the transposed matrix.
-    var backPanelCount: Int { (forward.depth + Int(PP_PANEL) - 1) / Int(PP_PANEL) }
+    var backPanelCount: Int { parts.reduce(0) { $0 + Self.backPanelCount($1) } }
+
+    /// Panels of a transposed part. All parts but the last fill theirs.
+    static func backPanelCount(_ part: PackedMatrix) -> Int {
+        (part.depth + Int(PP_PANEL) - 1) / Int(PP_PANEL)
+    }
 }
 
 /// The transposed panels that are kept.
@@ -39,16 +51,21 @@ final class TransposedPanels {
     }
 
     /// A matrix with its transposed panels kept.
-    func keeping(_ matrix: PackedMatrix) -> BFloat16Matrix {
-        let bare = BFloat16Matrix(forward: matrix, back: nil, backOfHead: [])
+    func keeping(_ parts: PackedMatrix...) -> BFloat16Matrix { keeping(parts) }
+
+    /// A matrix in parts, with its transposed panels kept.
+    func keeping(_ parts: [PackedMatrix]) -> BFloat16Matrix {
+        let bare = bare(parts)
         return BFloat16Matrix(
-            forward: matrix, back: transpose(matrix, first: 0, outputs: bare.outputs, bare.backPanelCount),
-            backOfHead: [])
+            parts: parts, back: transpose(parts, first: 0, outputs: bare.outputs), backOfHead: [])
     }
 
     /// A matrix whose panels are transposed at each product.
-    func bare(_ matrix: PackedMatrix) -> BFloat16Matrix {
-        BFloat16Matrix(forward: matrix, back: nil, backOfHead: [])
+    func bare(_ parts: PackedMatrix...) -> BFloat16Matrix { bare(parts) }
+
+    /// A matrix in parts whose panels are transposed at each product.
+    func bare(_ parts: [PackedMatrix]) -> BFloat16Matrix {
+        BFloat16Matrix(parts: parts, back: nil, backOfHead: [])
     }
 
     /// The matrix of cross-attention's keys and values, with each head's transposed panels kept by themselves.
@@ -56,28 +73,33 @@ final class TransposedPanels {
         let bare = bare(matrix)
         guard headWidth % Int(PP_PANEL) == 0 else { return bare }
         let heads = (0..<matrix.columns / headWidth).map { head in
-            transpose(
-                matrix, first: head * headWidth / Int(PP_PANEL), outputs: headWidth, bare.backPanelCount)
+            transpose([matrix], first: head * headWidth / Int(PP_PANEL), outputs: headWidth)
         }
-        return BFloat16Matrix(forward: matrix, back: nil, backOfHead: heads)
+        return BFloat16Matrix(parts: bare.parts, back: nil, backOfHead: heads)
     }
 
     /// Transposes `outputs` of a matrix's outputs from a panel on.
     private func transpose(
-        _ matrix: PackedMatrix, first: Int, outputs: Int, _ panels: Int
+        _ parts: [PackedMatrix], first: Int, outputs: Int
     ) -> UnsafePointer<UInt16> {
-        let buffer = AlignedBuffer(panels * pp_panel_bf16(outputs), of: UInt16.self)
-        let out: UnsafeMutablePointer<UInt16> = buffer.elements()
-        let source = (matrix.panels + first * matrix.panelSize).assumingMemoryBound(to: UInt16.self)
-        pool.ranges(of: panels) { range in
-            withUnsafePointer(to: cpu) { cpu in
-                pp_transpose_bf16(
-                    cpu, source, matrix.depth, outputs, range.lowerBound, range.upperBound,
-                    out + range.lowerBound * pp_panel_bf16(outputs))
+        let size = pp_panel_bf16(outputs)
+        let panels = parts.reduce(0) { $0 + BFloat16Matrix.backPanelCount($1) }
+        let buffer = AlignedBuffer(panels * size, of: UInt16.self)
+        var out: UnsafeMutablePointer<UInt16> = buffer.elements()
+        for part in parts {
+            let source = (part.panels + first * part.panelSize).assumingMemoryBound(to: UInt16.self)
+            let (panels, start) = (BFloat16Matrix.backPanelCount(part), out)
+            pool.ranges(of: panels) { range in
+                withUnsafePointer(to: cpu) { cpu in
+                    pp_transpose_bf16(
+                        cpu, source, part.depth, outputs, range.lowerBound, range.upperBound,
+                        start + range.lowerBound * size)
+                }
             }
+            out += panels * size
         }
         buffers.append(buffer)
-        return UnsafePointer(out)
+        return UnsafePointer(buffer.elements())
     }
 }
 
