@@ -2,7 +2,8 @@ import Serving
 
 /// What a prompt's rows are before training.
 public enum PromptInitialization: Sendable, Hashable {
-    /// The method's own start, as its authors have it: see ``MethodSettings/makeParameterization(initialRows:source:seed:pool:)``.
+    /// The method's own start, as its authors have it: see
+    /// ``MethodSettings/makeParameterization(initialization:source:seed:pool:)``.
     case method
     /// Embeddings of pieces drawn from the most common ones, without repetition while there are enough.
     case vocabulary

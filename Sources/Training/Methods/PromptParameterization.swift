@@ -44,7 +44,7 @@ extension PromptParameterization {
 
     /// Takes the values of a saved state; other entries in it are ignored.
     ///
-    /// - Throws: `invalidState` when a parameter is missing or of another size; nothing has changed then.
+    /// - Throws: `invalidState` when a parameter is missing, of another size or not finite; nothing has changed then.
     public func restore(_ state: [NamedValues]) throws(MethodError) {
         let saved = Dictionary(state.map { ($0.name, $0.values) }) { first, _ in first }
         var restored: [[Float]] = []
@@ -57,6 +57,10 @@ extension PromptParameterization {
                     .invalidState,
                     "the saved parameter \(parameter.name) has \(values.count) values; "
                         + "\(parameter.shape) was expected")
+            }
+            guard values.allSatisfy(\.isFinite) else {
+                throw MethodError(
+                    .invalidState, "the saved parameter \(parameter.name) holds a number that is not finite")
             }
             restored.append(values)
         }

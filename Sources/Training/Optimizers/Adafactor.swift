@@ -8,7 +8,7 @@ import Tensors
 /// kept, of a vector all.
 ///
 /// Source: Shazeer and Stern, "Adafactor: Adaptive Learning Rates with Sublinear Memory Cost", 2018.
-public final class Adafactor: Optimizer {
+final class Adafactor: Optimizer {
     private struct Moments {
         var step = 0
         /// Means of squares: `[…, rows]` and `[…, columns]`, or all in `row` when the parameter is a vector.
@@ -40,11 +40,11 @@ public final class Adafactor: Optimizer {
     private var moments: [String: Moments] = [:]
 
     /// An optimizer that remembers nothing yet.
-    public init(_ settings: AdafactorSettings = AdafactorSettings()) { options = settings }
+    init(_ settings: AdafactorSettings = AdafactorSettings()) { options = settings }
 
-    public var settings: OptimizerSettings { .adafactor(options) }
+    var settings: OptimizerSettings { .adafactor(options) }
 
-    public func update(_ parameter: ParameterView, learningRate: Double, pool: WorkerPool) {
+    func update(_ parameter: ParameterView, learningRate: Double, pool: WorkerPool) {
         let extents = Extents(parameter.shape)
         let elements = parameter.values.count
         guard elements > 0 else { return }
@@ -204,7 +204,7 @@ public final class Adafactor: Optimizer {
         }
     }
 
-    public var state: [NamedValues] {
+    var state: [NamedValues] {
         moments.sorted { $0.key < $1.key }.flatMap { name, moments in
             [
                 NamedValues(name: "\(name).step", values: [Float(moments.step)]),
@@ -215,7 +215,7 @@ public final class Adafactor: Optimizer {
         }
     }
 
-    public func restore(_ state: [NamedValues], shapes: [String: [Int]]) throws(MethodError) {
+    func restore(_ state: [NamedValues], shapes: [String: [Int]]) throws(MethodError) {
         let saved = SavedState(state)
         var restored: [String: Moments] = [:]
         for (name, shape) in shapes {

@@ -4,7 +4,7 @@ import Tensors
 /// Adam with decoupled weight decay, computed as `torch.optim.AdamW` does.
 ///
 /// Source: Loshchilov and Hutter, "Decoupled Weight Decay Regularization", 2019.
-public final class AdamW: Optimizer {
+final class AdamW: Optimizer {
     private struct Moments {
         var step = 0
         var mean: [Float]
@@ -15,11 +15,11 @@ public final class AdamW: Optimizer {
     private var moments: [String: Moments] = [:]
 
     /// An optimizer that remembers nothing yet.
-    public init(_ settings: AdamWSettings = AdamWSettings()) { options = settings }
+    init(_ settings: AdamWSettings = AdamWSettings()) { options = settings }
 
-    public var settings: OptimizerSettings { .adamW(options) }
+    var settings: OptimizerSettings { .adamW(options) }
 
-    public func update(_ parameter: ParameterView, learningRate: Double, pool: WorkerPool) {
+    func update(_ parameter: ParameterView, learningRate: Double, pool: WorkerPool) {
         let count = parameter.values.count
         var moments =
             moments.removeValue(forKey: parameter.name)
@@ -74,7 +74,7 @@ public final class AdamW: Optimizer {
         }
     }
 
-    public var state: [NamedValues] {
+    var state: [NamedValues] {
         moments.sorted { $0.key < $1.key }.flatMap { name, moments in
             [
                 NamedValues(name: "\(name).step", values: [Float(moments.step)]),
@@ -84,7 +84,7 @@ public final class AdamW: Optimizer {
         }
     }
 
-    public func restore(_ state: [NamedValues], shapes: [String: [Int]]) throws(MethodError) {
+    func restore(_ state: [NamedValues], shapes: [String: [Int]]) throws(MethodError) {
         let saved = SavedState(state)
         var restored: [String: Moments] = [:]
         for (name, shape) in shapes {

@@ -21,7 +21,7 @@ public enum OptimizerSettings: Sendable, Hashable {
     }
 }
 
-/// The options of ``AdamW``: those of `torch.optim.AdamW`, with the weight decay of the reference prompt tuning.
+/// The options of AdamW: those of `torch.optim.AdamW`, with the weight decay of the reference prompt tuning.
 public struct AdamWSettings: Sendable, Hashable {
     /// Decay of the mean of gradients, at least 0 and below 1.
     public var beta1 = 0.9
@@ -36,7 +36,7 @@ public struct AdamWSettings: Sendable, Hashable {
     public init() {}
 }
 
-/// The options of ``Adafactor``, with the defaults of Lester et al. 2021.
+/// The options of Adafactor, with the defaults of Lester et al. 2021.
 public struct AdafactorSettings: Sendable, Hashable {
     /// The mean of squares decays with 1 - step^-decay, 0 to 1.
     public var decay = 0.8
