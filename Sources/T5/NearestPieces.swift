@@ -48,7 +48,8 @@ extension T5Core {
                     let square = products.squares[index]
                     // The row's own length changes no order.
                     let score =
-                        metric == .cosine ? dot / max(square.squareRoot(), .leastNormalMagnitude) : 2 * dot - square
+                        metric == .cosine
+                        ? dot / max(square.squareRoot(), .leastNormalMagnitude) : 2 * dot - square
                     list.insert(Int32(start + index), score)
                 }
                 return list

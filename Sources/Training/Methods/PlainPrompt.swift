@@ -17,8 +17,5 @@ final class PlainPrompt: PromptParameterization {
 
     func forward(dropout: inout SplitMix64?) -> [Float] { prompt.values }
 
-    func backward(_ gradient: [Float]) {
-        precondition(gradient.count == rows * width)
-        for index in gradient.indices { prompt.gradient[index] += gradient[index] }
-    }
+    func backward(_ gradient: [Float]) { prompt.addGradient(gradient) }
 }

@@ -44,11 +44,11 @@ final class ProjectedPrompt: PromptParameterization {
                 }
             }
         }
+        let (scale, shift) = (scale.values, shift.values)
         var prompt = projected
-        for row in 0..<rows {
+        for first in stride(from: 0, to: prompt.count, by: width) {
             for column in 0..<width {
-                let index = row * width + column
-                prompt[index] = projected[index] * scale.values[column] + shift.values[column]
+                prompt[first + column] = prompt[first + column] * scale[column] + shift[column]
             }
         }
         return prompt
@@ -57,12 +57,16 @@ final class ProjectedPrompt: PromptParameterization {
     func backward(_ gradient: [Float]) {
         precondition(gradient.count == rows * width)
         var inner = gradient
-        for row in 0..<rows {
-            for column in 0..<width {
-                let index = row * width + column
-                shift.gradient[column] += gradient[index]
-                scale.gradient[column] += gradient[index] * projected[index]
-                inner[index] = gradient[index] * scale.values[column]
+        scale.withView { scale in
+            shift.withView { shift in
+                for first in stride(from: 0, to: gradient.count, by: width) {
+                    for column in 0..<width {
+                        let slope = gradient[first + column]
+                        shift.gradient[column] += slope
+                        scale.gradient[column] += slope * projected[first + column]
+                        inner[first + column] = slope * scale.values[column]
+                    }
+                }
             }
         }
         coordinates.withView { coordinates in

@@ -25,7 +25,8 @@ final class ResidualPrompt: PromptParameterization {
         var result = prompt.values
         for network in networks { result = network.forward(result, dropout: &dropout) }
         if isResidual {
-            for index in result.indices { result[index] += prompt.values[index] }
+            let rows = prompt.values
+            for index in result.indices { result[index] += rows[index] }
         }
         return result
     }
@@ -34,8 +35,7 @@ final class ResidualPrompt: PromptParameterization {
         precondition(gradient.count == rows * width)
         var inner = gradient
         for network in networks.reversed() { inner = network.backward(inner) }
-        for index in inner.indices {
-            prompt.gradient[index] += isResidual ? inner[index] + gradient[index] : inner[index]
-        }
+        prompt.addGradient(inner)
+        if isResidual { prompt.addGradient(gradient) }
     }
 }

@@ -25,20 +25,31 @@ final class RowNorm {
 
     func forward(_ x: [Float]) -> [Float] {
         var y = x
-        for row in 0..<rows {
-            let range = row * width..<(row + 1) * width
-            let weights = networks == 1 ? 0 : row * width
-            // In double precision, so that rows far from 0 keep their variance.
-            var (sum, squares) = (0.0, 0.0)
-            for index in range { sum += Double(x[index]) }
-            let mean = sum / Double(width)
-            for index in range { squares += (Double(x[index]) - mean) * (Double(x[index]) - mean) }
-            let scale = Float(1 / (squares / Double(width) + Self.epsilon).squareRoot())
-            scales[row] = scale
-            for (column, index) in zip(0..., range) {
-                let value = (x[index] - Float(mean)) * scale
-                normalized[index] = value
-                y[index] = value * gain.values[weights + column] + shift.values[weights + column]
+        gain.withView { gain in
+            shift.withView { shift in
+                y.withUnsafeMutableBufferPointer { y in
+                    normalized.withUnsafeMutableBufferPointer { normalized in
+                        for row in 0..<rows {
+                            let first = row * width
+                            let weights = networks == 1 ? 0 : first
+                            // In double precision, so that rows far from 0 keep their variance.
+                            var (sum, squares) = (0.0, 0.0)
+                            for index in first..<first + width { sum += Double(y[index]) }
+                            let mean = sum / Double(width)
+                            for index in first..<first + width {
+                                squares += (Double(y[index]) - mean) * (Double(y[index]) - mean)
+                            }
+                            let scale = Float(1 / (squares / Double(width) + Self.epsilon).squareRoot())
+                            scales[row] = scale
+                            for column in 0..<width {
+                                let value = (y[first + column] - Float(mean)) * scale
+                                normalized[first + column] = value
+                                y[first + column] =
+                                    value * gain.values[weights + column] + shift.values[weights + column]
+                            }
+                        }
+                    }
+                }
             }
         }
         return y
@@ -46,22 +57,30 @@ final class RowNorm {
 
     func backward(_ dy: [Float]) -> [Float] {
         var dx = dy
-        for row in 0..<rows {
-            let first = row * width
-            let weights = networks == 1 ? 0 : row * width
-            var (mean, slope) = (0.0, 0.0)
-            for column in 0..<width {
-                let index = first + column
-                gain.gradient[weights + column] += dy[index] * normalized[index]
-                shift.gradient[weights + column] += dy[index]
-                let inner = dy[index] * gain.values[weights + column]
-                dx[index] = inner
-                mean += Double(inner)
-                slope += Double(inner) * Double(normalized[index])
-            }
-            let (m, s) = (Float(mean / Double(width)), Float(slope / Double(width)))
-            for index in first..<first + width {
-                dx[index] = scales[row] * (dx[index] - m - normalized[index] * s)
+        gain.withView { gain in
+            shift.withView { shift in
+                dx.withUnsafeMutableBufferPointer { dx in
+                    normalized.withUnsafeBufferPointer { normalized in
+                        for row in 0..<rows {
+                            let first = row * width
+                            let weights = networks == 1 ? 0 : first
+                            var (mean, slope) = (0.0, 0.0)
+                            for column in 0..<width {
+                                let index = first + column
+                                gain.gradient[weights + column] += dx[index] * normalized[index]
+                                shift.gradient[weights + column] += dx[index]
+                                let inner = dx[index] * gain.values[weights + column]
+                                dx[index] = inner
+                                mean += Double(inner)
+                                slope += Double(inner) * Double(normalized[index])
+                            }
+                            let (m, s) = (Float(mean / Double(width)), Float(slope / Double(width)))
+                            for index in first..<first + width {
+                                dx[index] = scales[row] * (dx[index] - m - normalized[index] * s)
+                            }
+                        }
+                    }
+                }
             }
         }
         return dx

@@ -35,6 +35,14 @@ public final class TrainableParameter {
     public func clearGradient() {
         gradient.withUnsafeMutableBufferPointer { $0.update(repeating: 0) }
     }
+
+    /// Adds to the gradient.
+    func addGradient(_ values: [Float]) {
+        precondition(values.count == gradient.count, "\(name) \(shape) is given \(values.count) gradients")
+        gradient.withUnsafeMutableBufferPointer { gradient in
+            for index in gradient.indices { gradient[index] += values[index] }
+        }
+    }
 }
 
 /// Numbers under a name, as checkpoints hold them.

@@ -8,7 +8,8 @@ struct PromptsCommand: ParsableCommand {
         discussion: "A server on the same store serves every change at once, without a restart.",
         subcommands: [
             RegisterCommand.self, ListCommand.self, ShowCommand.self, VerifyCommand.self, RemoveCommand.self,
-            AliasCommand.self, RollbackCommand.self, CollectCommand.self, BackupCommand.self, NearestCommand.self,
+            AliasCommand.self, RollbackCommand.self, CollectCommand.self, BackupCommand.self,
+            NearestCommand.self,
         ])
 }
 
