@@ -18,7 +18,8 @@ public struct NearPiece: Sendable, Equatable {
 }
 
 extension T5Core {
-    /// For each row the ids whose embeddings are nearest to it, the nearest first; of equally near ones the lowest id.
+    /// For each row the ids whose embeddings are nearest to it, the nearest first; of equally near ones the
+    /// lowest id.
     ///
     /// - Parameters:
     ///   - rows: `[rows, d_model]`; every value finite.
@@ -135,8 +136,8 @@ private struct EmbeddingBlock {
         }
     }
 
-    /// The scalar products of rows `[n, width]` with some rows of the table, `[n, range]`, and the squares of the
-    /// latter's lengths.
+    /// The scalar products of rows `[n, width]` with some rows of the table, `[n, range]`, and the squares of
+    /// the latter's lengths.
     func products(
         of rows: [Float], with range: Range<Int>, pool: WorkerPool
     ) -> (dots: [Float], squares: [Float]) {

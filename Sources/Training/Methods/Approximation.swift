@@ -1,7 +1,7 @@
 /// Coordinates of rows over a basis.
 enum LeastSquares {
-    /// The X `[rows, basis]` for which X·B is nearest to the rows, by the normal equations in double precision. A ridge
-    /// of 1e-6 of the mean square keeps them solvable when the basis is not independent.
+    /// The X `[rows, basis]` for which X·B is nearest to the rows, by the normal equations in double
+    /// precision. A ridge of 1e-6 of the mean square keeps them solvable when the basis is not independent.
     ///
     /// - Parameters:
     ///   - rows: `[rows, width]`.
@@ -49,10 +49,12 @@ enum LeastSquares {
 
 /// Matrices as products of narrow ones.
 enum LowRank {
-    /// A `[rows, rank]` and B `[rank, width]` with A·B the best approximation of the rows of that rank, each column of A
-    /// as long as its row of B: by orthogonal iteration, which tends to the singular value decomposition.
+    /// A `[rows, rank]` and B `[rank, width]` with A·B the best approximation of the rows of that rank, each
+    /// column of A as long as its row of B: by orthogonal iteration, which tends to the singular value
+    /// decomposition.
     ///
-    /// Where the rows' own rank is less, A has zeros and B numbers within ±0.5, so that training can use them.
+    /// Where the rows' own rank is less, A has zeros and B numbers within ±0.5, so that training can use
+    /// them.
     static func factors(
         of rows: [Float], rows count: Int, width: Int, rank: Int, using generator: inout SplitMix64
     ) -> (left: [Float], right: [Float]) {

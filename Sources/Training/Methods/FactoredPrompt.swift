@@ -2,8 +2,8 @@ import Tensors
 
 /// P = A·B, with A `[rows, inner]` trained and B `[inner, width]` trained (DPT) or frozen (SuperPos).
 ///
-/// Sources: Xiao et al., "Decomposed Prompt Tuning via Low-Rank Reparameterization", 2023; SadraeiJavaeri et al.,
-/// "SuperPos-Prompt", 2024.
+/// Sources: Xiao et al., "Decomposed Prompt Tuning via Low-Rank Reparameterization", 2023; SadraeiJavaeri et
+/// al., "SuperPos-Prompt", 2024.
 final class FactoredPrompt: PromptParameterization {
     let rows: Int
     let width: Int

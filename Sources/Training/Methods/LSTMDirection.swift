@@ -1,7 +1,7 @@
 import Foundation
 
-/// One direction of an LSTM layer: input and output rows are `[rows, width]`, of which it writes one half of the
-/// columns. Gates stand in torch's order: input, forget, cell, output.
+/// One direction of an LSTM layer: input and output rows are `[rows, width]`, of which it writes one half of
+/// the columns. Gates stand in torch's order: input, forget, cell, output.
 ///
 /// Each direction computes on one thread, so that two run side by side.
 final class LSTMDirection {
@@ -115,7 +115,8 @@ final class LSTMDirection {
         }
     }
 
-    /// Adds the weights' gradients, given that of the whole output `[rows, width]`, and keeps that of the input.
+    /// Adds the weights' gradients, given that of the whole output `[rows, width]`, and keeps that of the
+    /// input.
     func backward(_ gradient: [Float]) {
         let size = 4 * hidden
         var gateGradient = [Float](repeating: 0, count: rows * size)

@@ -1,11 +1,11 @@
 import COpenBLAS
 import Tensors
 
-/// The products of linear layers y = x·Wᵀ, forward and back, in float32 on OpenBLAS. Weights are `[N, K]`, `M` rows
-/// go through them, all row-major and dense.
+/// The products of linear layers y = x·Wᵀ, forward and back, in float32 on OpenBLAS. Weights are `[N, K]`,
+/// `M` rows go through them, all row-major and dense.
 ///
-/// Large products are cut in a fixed number of parts, whatever the number of threads, so that the same numbers come out
-/// with any pool: a run resumed with other threads goes on bit for bit.
+/// Large products are cut in a fixed number of parts, whatever the number of threads, so that the same
+/// numbers come out with any pool: a run resumed with other threads goes on bit for bit.
 struct LinearProducts {
     /// The threads for large products; `nil` computes on the calling thread, as inside the pool's `parallel`.
     let pool: WorkerPool?

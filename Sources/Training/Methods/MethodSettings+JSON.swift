@@ -2,7 +2,8 @@ import JSON
 import PromptStore
 
 extension MethodSettings {
-    /// The keys of a method's JSON form in the order that ``json`` writes them: those of the options that it has.
+    /// The keys of a method's JSON form in the order that ``json`` writes them: those of the options that it
+    /// has.
     public static func keys(of method: TrainingMethod) -> [String] {
         let network = ["bottleneck", "activation", "layer_norm", "residual", "separate_networks"]
         return switch method {
@@ -30,8 +31,8 @@ extension MethodSettings {
     /// Reads the object strictly; what it lacks has its default.
     ///
     /// - Parameter prefix: Written before a key's name in messages.
-    /// - Throws: `invalidSettings` for an unknown key, one that the method has no use for, a value of the wrong type
-    ///   or out of range.
+    /// - Throws: `invalidSettings` for an unknown key, one that the method has no use for, a value of the
+    ///   wrong type or out of range.
     public init(json object: JSONObject, at prefix: String = "") throws(MethodError) {
         self.init()
         let reader = SettingsReader(object: object, prefix: prefix)

@@ -1,7 +1,7 @@
 import Tensors
 
-/// What a seed's draws are for: each purpose has a stream of its own, so that the initial rows of a seed are the same
-/// whatever the method.
+/// What a seed's draws are for: each purpose has a stream of its own, so that the initial rows of a seed are
+/// the same whatever the method.
 private enum Stream {
     static let rows: UInt64 = 1
     static let network: UInt64 = 2
@@ -13,24 +13,26 @@ extension MethodSettings {
     ///
     /// The same arguments give the same object, bit for bit. What it starts from:
     ///
-    /// | method | with initial rows P₀ | with ``PromptInitialization/method`` |
-    /// |---|---|---|
-    /// | prompt, residual | P = P₀ | P uniform within ±0.5 |
-    /// | DPT | A·B = the best approximation of P₀ of that rank, both factors of equal norm | A and B uniform within ±0.5, as the authors' code has it |
-    /// | ULPT | b = the mean of P₀'s rows, s = 1, Z by least squares of the rest over R | Z uniform within ±0.5, s = 1, b = 0 |
-    /// | SuperPos | the weights by least squares of P₀ over the embeddings | weights uniform, so that a row has the scale of an embedding |
+    /// - Prompt tuning and residual prompt tuning: P is the initial rows P₀; with the method's own start
+    ///   uniform within ±0.5.
+    /// - DPT: A·B is the best approximation of P₀ of that rank, its factors of equal norm; with the method's
+    ///   own start both are uniform within ±0.5, as in the authors' code.
+    /// - ULPT: b is the mean of P₀'s rows, s is 1, and Z comes from least squares of the rest over R; with
+    ///   the method's own start Z is uniform within ±0.5 and b is 0.
+    /// - SuperPos: the weights come from least squares of P₀ over the embeddings; with the method's own start
+    ///   they are uniform and such that a row has the scale of an embedding.
     ///
-    /// ULPT's R is normal with variance 1/latent, so that P has the scale of Z. SuperPos samples its embeddings from the
-    /// source's vocabulary. Networks start as torch's do: linear layers uniform within ±1/√fan-in, LSTMs within
-    /// ±1/√hidden, LayerNorm gains 1 and shifts 0.
+    /// ULPT's R is normal with variance 1/latent, so that P has the scale of Z. SuperPos samples its
+    /// embeddings from the source's vocabulary. Networks start as torch's do: linear layers uniform within
+    /// ±1/√fan-in, LSTMs within ±1/√hidden, LayerNorm gains 1 and shifts 0.
     ///
     /// - Parameters:
     ///   - initialization: What the rows are before training.
     ///   - source: The core's embeddings and the task.
     ///   - seed: Decides all draws.
     ///   - pool: The threads that compute its passes.
-    /// - Throws: `invalidSettings` when an option is out of range or the method is ``TrainingMethod/full``, which has no
-    ///   prompt; `invalidInitialization` as ``PromptInitialization/rows(_:from:using:)``.
+    /// - Throws: `invalidSettings` when an option is out of range or the method is ``TrainingMethod/full``,
+    ///   which has no prompt; `invalidInitialization` as ``PromptInitialization/rows(_:from:using:)``.
     public func makeParameterization(
         initialization: PromptInitialization, source: InitializationSource, seed: UInt64, pool: WorkerPool
     ) throws(MethodError) -> any PromptParameterization {

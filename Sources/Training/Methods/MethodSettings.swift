@@ -37,8 +37,8 @@ public struct MethodSettings: Sendable, Hashable {
     public var method: TrainingMethod
     /// Virtual tokens, 1 to 65,536; without effect on full tuning.
     public var rows = 20
-    /// Width of a bottleneck network's inner layer, 1 to 65,536. The paper's is 800 or 400; quality saturates above
-    /// 50.
+    /// Width of a bottleneck network's inner layer, 1 to 65,536. The paper's is 800 or 400; quality saturates
+    /// above 50.
     public var bottleneck = 400
     /// The function between a bottleneck network's layers.
     public var activation = Activation.relu

@@ -1,7 +1,7 @@
 import Tensors
 
-/// ULPT: P = (Z·R) ∘ s + b, with coordinates Z `[rows, latent]`, a scale s and a shift b `[width]` trained and the
-/// projection R frozen.
+/// ULPT: P = (Z·R) ∘ s + b, with coordinates Z `[rows, latent]`, a scale s and a shift b `[width]` trained
+/// and the projection R frozen.
 ///
 /// Source: Wu, Hao and Mou, "Ultra-Low-Dimensional Prompt Tuning via Random Projection", 2025.
 final class ProjectedPrompt: PromptParameterization {

@@ -11,15 +11,17 @@ public enum PromptInitialization: Sendable, Hashable {
     case uniform(Double)
     /// A row for each label, the mean of its pieces' embeddings; further rows as `vocabulary`.
     case labels
-    /// The embeddings of a text's pieces, repeated from the beginning when there are too few, cut when too many.
+    /// The embeddings of a text's pieces, repeated from the beginning when there are too few, cut when too
+    /// many.
     case text(String)
-    /// The rows of a `.npy` or `.safetensors` file, cut when there are too many; further rows as `vocabulary`.
+    /// The rows of a `.npy` or `.safetensors` file, cut when there are too many; further rows as
+    /// `vocabulary`.
     case file(String)
     /// The rows of another task's prompt (Vu et al., "SPoT", 2022), cut or extended as those of a file.
     case task(String)
 
-    /// Reads the form that ``description`` writes: `method`, `vocabulary`, `uniform`, `uniform:0.5`, `labels`,
-    /// `text:…`, `file:PATH` or `task:NAME`.
+    /// Reads the form that ``description`` writes: `method`, `vocabulary`, `uniform`, `uniform:0.5`,
+    /// `labels`, `text:…`, `file:PATH` or `task:NAME`.
     ///
     /// - Throws: `invalidInitialization` saying what was expected.
     public init(parsing text: String) throws(MethodError) {
@@ -43,8 +45,8 @@ public enum PromptInitialization: Sendable, Hashable {
         default:
             throw MethodError(
                 .invalidInitialization,
-                "\"\(text)\" is no initialization; method, vocabulary, uniform, uniform:BOUND, labels, text:TEXT, "
-                    + "file:PATH or task:NAME was expected")
+                "\"\(text)\" is no initialization; method, vocabulary, uniform, uniform:BOUND, labels, "
+                    + "text:TEXT, file:PATH or task:NAME was expected")
         }
     }
 }
@@ -103,8 +105,8 @@ public struct InitializationSource {
 extension PromptInitialization {
     /// The initial rows `[count, width]`; `nil` for ``method``, which leaves them to the method.
     ///
-    /// - Throws: `invalidInitialization` when there are no labels, pieces or candidates to make rows of, or a file or
-    ///   task cannot be read, is of another width or holds a number that is not finite.
+    /// - Throws: `invalidInitialization` when there are no labels, pieces or candidates to make rows of, or a
+    ///   file or task cannot be read, is of another width or holds a number that is not finite.
     public func rows(
         _ count: Int, from source: InitializationSource, using generator: inout SplitMix64
     ) throws(MethodError) -> [Float]? {

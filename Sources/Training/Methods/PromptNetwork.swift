@@ -2,7 +2,8 @@
 protocol PromptNetwork: AnyObject {
     /// Its weights, always in the same order.
     var parameters: [TrainableParameter] { get }
-    /// The rows `[rows, width]` after the network. `dropout` is what its dropout draws from; `nil` in evaluation.
+    /// The rows `[rows, width]` after the network. `dropout` is what its dropout draws from; `nil` in
+    /// evaluation.
     func forward(_ x: [Float], dropout: inout SplitMix64?) -> [Float]
     /// Adds the weights' gradients, and gives that of the last input.
     func backward(_ gradient: [Float]) -> [Float]

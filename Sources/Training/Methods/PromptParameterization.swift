@@ -1,10 +1,10 @@
 /// A soft prompt as a function of trainable parameters: P = f(θ).
 ///
-/// Not thread safe: one object serves one job. Passes compute on the pool that it was made with, so none may run
-/// inside that pool's `parallel`. Their results do not depend on how many threads the pool has.
+/// Not thread safe: one object serves one job. Passes compute on the pool that it was made with, so none may
+/// run inside that pool's `parallel`. Their results do not depend on how many threads the pool has.
 ///
-/// What follows from the settings, the seed and the core rather than from training (a frozen projection, sampled
-/// embeddings) is no parameter: an object made of the same has the same.
+/// What follows from the settings, the seed and the core rather than from training (a frozen projection,
+/// sampled embeddings) is no parameter: an object made of the same has the same.
 public protocol PromptParameterization: AnyObject {
     /// The number of virtual tokens.
     var rows: Int { get }
@@ -15,12 +15,12 @@ public protocol PromptParameterization: AnyObject {
 
     /// The projected prompt `[rows, width]`, row-major: what is published.
     ///
-    /// - Parameter dropout: What the method's own dropout draws from when training; `nil` in evaluation, where
-    ///   nothing is dropped. Methods without dropout draw nothing.
+    /// - Parameter dropout: What the method's own dropout draws from when training; `nil` in evaluation,
+    ///   where nothing is dropped. Methods without dropout draw nothing.
     func forward(dropout: inout SplitMix64?) -> [Float]
 
-    /// Adds the parameters' gradients, given that of the rows that the last ``forward(dropout:)`` gave, with the
-    /// same parameters.
+    /// Adds the parameters' gradients, given that of the rows that the last ``forward(dropout:)`` gave, with
+    /// the same parameters.
     ///
     /// - Precondition: There has been a pass forward, and the gradient has `rows × width` elements.
     func backward(_ gradient: [Float])
@@ -44,7 +44,8 @@ extension PromptParameterization {
 
     /// Takes the values of a saved state; other entries in it are ignored.
     ///
-    /// - Throws: `invalidState` when a parameter is missing, of another size or not finite; nothing has changed then.
+    /// - Throws: `invalidState` when a parameter is missing, of another size or not finite; nothing has
+    ///   changed then.
     public func restore(_ state: [NamedValues]) throws(MethodError) {
         let saved = Dictionary(state.map { ($0.name, $0.values) }) { first, _ in first }
         var restored: [[Float]] = []

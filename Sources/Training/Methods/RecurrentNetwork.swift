@@ -1,7 +1,7 @@
 import Tensors
 
-/// A bidirectional LSTM over the rows, of one layer or two, each direction half as wide as the rows. Between the layers
-/// stands a dropout of 0.05.
+/// A bidirectional LSTM over the rows, of one layer or two, each direction half as wide as the rows. Between
+/// the layers stands a dropout of 0.05.
 ///
 /// Source: Hochreiter and Schmidhuber, "Long Short-Term Memory", 1997; the form is that of `torch.nn.LSTM`.
 final class RecurrentNetwork: PromptNetwork {

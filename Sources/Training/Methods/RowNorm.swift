@@ -1,4 +1,5 @@
-/// LayerNorm of each row, with gain and shift, for all rows the same or for each its own; eps 1e-5 as torch has it.
+/// LayerNorm of each row, with gain and shift, for all rows the same or for each its own; eps 1e-5 as torch
+/// has it.
 ///
 /// Source: Ba, Kiros and Hinton, "Layer Normalization", 2016.
 final class RowNorm {

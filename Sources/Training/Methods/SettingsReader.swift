@@ -1,7 +1,7 @@
 import JSON
 
-/// Reads an object's members by type, so that every refusal names the key, what was found and what was expected
-/// in the same words.
+/// Reads an object's members by type, so that every refusal names the key, what was found and what was
+/// expected in the same words.
 struct SettingsReader {
     let object: JSONObject
     /// Written before a key's name in messages: "" or "optimizer.".

@@ -10,9 +10,9 @@ public struct VocabularySample: Sendable, Equatable {
 
     /// A sample from the most common pieces of a tokenizer.
     ///
-    /// SentencePiece models list their pieces by frequency, so these are the lowest ids, without those that stand for
-    /// no text: control ids, the unknown id, sentinels, the mere mark of a word's start, and byte pieces where a model
-    /// has others.
+    /// SentencePiece models list their pieces by frequency, so these are the lowest ids, without those that
+    /// stand for no text: control ids, the unknown id, sentinels, the mere mark of a word's start, and byte
+    /// pieces where a model has others.
     ///
     /// - Parameters:
     ///   - count: How many at most; 5,000 in Lester et al. 2021.

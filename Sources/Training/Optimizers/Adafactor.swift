@@ -1,11 +1,11 @@
 import Foundation
 import Tensors
 
-/// Adafactor as Lester et al. 2021 use it, with a given learning rate: computed as `transformers.Adafactor` does with
-/// `relative_step=False`.
+/// Adafactor as Lester et al. 2021 use it, with a given learning rate: computed as `transformers.Adafactor`
+/// does with `relative_step=False`.
 ///
-/// Of a matrix (the last two extents of a larger tensor) only the means of squares over rows and over columns are
-/// kept, of a vector all.
+/// Of a matrix (the last two extents of a larger tensor) only the means of squares over rows and over columns
+/// are kept, of a vector all.
 ///
 /// Source: Shazeer and Stern, "Adafactor: Adaptive Learning Rates with Sublinear Memory Cost", 2018.
 final class Adafactor: Optimizer {
@@ -168,7 +168,8 @@ final class Adafactor: Optimizer {
             return pool.map(starts) { start in (start..<min(start + step, rows)).map(body) }.flatMap { $0 }
         }
 
-        /// Calls `body` for each row, in parallel: the row, where its elements are, its factor and the columns'.
+        /// Calls `body` for each row, in parallel: the row, where its elements are, its factor and the
+        /// columns'.
         func forEachRow(
             _ pool: WorkerPool, _ body: (Int, Range<Int>, Float, UnsafeBufferPointer<Float>) -> Void
         ) {

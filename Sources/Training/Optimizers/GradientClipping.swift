@@ -4,7 +4,8 @@ import Tensors
 /// `maximum`, as `torch.nn.utils.clip_grad_norm_` does.
 ///
 /// - Parameter maximum: The largest norm; `nil` measures only.
-/// - Returns: The norm before. When it is not finite the gradients stay as they are: the step is to be left out.
+/// - Returns: The norm before. When it is not finite the gradients stay as they are: the step is to be left
+///   out.
 @discardableResult
 public func clipGradients(
     _ parameters: [TrainableParameter], maximum: Double?, pool: WorkerPool
@@ -46,7 +47,8 @@ func squareSum(_ values: UnsafeMutableBufferPointer<Float>, pool: WorkerPool) ->
     }.reduce(0, +)
 }
 
-/// The sum of squares in double precision, in eight sums side by side so that the compiler can use wide registers.
+/// The sum of squares in double precision, in eight sums side by side so that the compiler can use wide
+/// registers.
 func squareSum(_ values: UnsafePointer<Float>, count: Int) -> Double {
     var sums = SIMD8<Double>(repeating: 0)
     let whole = count / 8 * 8

@@ -2,14 +2,14 @@ import Tensors
 
 /// Changes parameters against their gradients, and remembers what it needs for that.
 ///
-/// Not thread safe: one object serves one job. It computes on a pool's threads, so no call may come from inside that
-/// pool's `parallel`; the results do not depend on how many threads there are.
+/// Not thread safe: one object serves one job. It computes on a pool's threads, so no call may come from
+/// inside that pool's `parallel`; the results do not depend on how many threads there are.
 public protocol Optimizer: AnyObject {
     /// What it was made with.
     var settings: OptimizerSettings { get }
 
-    /// Changes one parameter once. Its name says which state belongs to it, so all parameters of one optimizer
-    /// have distinct names, and each keeps its shape.
+    /// Changes one parameter once. Its name says which state belongs to it, so all parameters of one
+    /// optimizer have distinct names, and each keeps its shape.
     func update(_ parameter: ParameterView, learningRate: Double, pool: WorkerPool)
 
     /// What it remembers, for checkpoints: restored, it goes on bit for bit. Empty before the first update.

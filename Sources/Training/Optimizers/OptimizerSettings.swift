@@ -76,7 +76,8 @@ extension OptimizerSettings {
 
     private enum Name: String, CaseIterable { case adamw, adafactor }
 
-    /// Reads the object strictly; what it lacks has its default. `name` is `adamw` (the default) or `adafactor`.
+    /// Reads the object strictly; what it lacks has its default. `name` is `adamw` (the default) or
+    /// `adafactor`.
     ///
     /// - Parameter prefix: Written before a key's name in messages.
     /// - Throws: `invalidSettings` for an unknown key, a value of the wrong type or out of range.

@@ -1,5 +1,5 @@
-/// A parameter's memory for the length of an update, wherever it is: in a ``TrainableParameter``, or among a core's
-/// weights, which are too large to be copied.
+/// A parameter's memory for the length of an update, wherever it is: in a ``TrainableParameter``, or among a
+/// core's weights, which are too large to be copied.
 public struct ParameterView {
     /// The parameter's name: its optimizer state is kept under it.
     public let name: String

@@ -2,8 +2,8 @@ import Foundation
 
 /// The one generator of training: the same numbers for the same seed, on every machine.
 ///
-/// Its whole state is one number, which checkpoints hold, so that a resumed run goes on with the same draws. The
-/// draws below are its own rather than the standard library's, whose algorithms may change.
+/// Its whole state is one number, which checkpoints hold, so that a resumed run goes on with the same draws.
+/// The draws below are its own rather than the standard library's, whose algorithms may change.
 ///
 /// Source: Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators", 2014.
 public struct SplitMix64: RandomNumberGenerator, Sendable, Hashable {
@@ -13,8 +13,8 @@ public struct SplitMix64: RandomNumberGenerator, Sendable, Hashable {
     /// A generator that begins, or goes on, at a state.
     public init(state: UInt64) { self.state = state }
 
-    /// A generator for a seed and one of its purposes: those of different streams have nothing to do with each
-    /// other.
+    /// A generator for a seed and one of its purposes: those of different streams have nothing to do with
+    /// each other.
     public init(seed: UInt64, stream: UInt64 = 0) {
         var first = SplitMix64(state: seed)
         var second = SplitMix64(state: first.next() ^ stream &* 0xD1B5_4A32_D192_ED03)

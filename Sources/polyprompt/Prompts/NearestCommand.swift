@@ -10,8 +10,9 @@ struct NearestCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "nearest", abstract: "Show the vocabulary pieces nearest to each row of a prompt.",
         discussion: """
-            Prints a JSON object a row: {"row", "pieces": [{"id", "text", "similarity"}, …]}, the nearest first. With \
-            --metric euclidean the number is called distance. Without a tokenizer the text is null.
+            Prints a JSON object a row: {"row", "pieces": [{"id", "text", "similarity"}, …]}, the nearest \
+            first. With --metric euclidean the number is called distance. Without a tokenizer the text is \
+            null.
             """)
 
     @Option(help: ArgumentHelp("The core directory, or random:SHAPE.", valueName: "dir"))

@@ -72,7 +72,8 @@ def bottleneck(parameters, name, settings, x):
     up, up_bias = leaf(*outer, WIDTH, BOTTLENECK), leaf(*outer, WIDTH)
     parameters |= {f"{name}.down.weight": down, f"{name}.down.bias": down_bias}
     parameters |= {f"{name}.up.weight": up, f"{name}.up.bias": up_bias}
-    activation = {"relu": torch.relu, "tanh": torch.tanh, "sigmoid": torch.sigmoid}[settings.get("activation", "relu")]
+    functions = {"relu": torch.relu, "tanh": torch.tanh, "sigmoid": torch.sigmoid}
+    activation = functions[settings.get("activation", "relu")]
     gain, shift = leaf(*outer, WIDTH), leaf(*outer, WIDTH)
     layer_norm = settings.get("layer_norm", True)
     if layer_norm:
@@ -181,15 +182,17 @@ def optimizer_case(settings, make, rate):
         # Gradients of very different size, and once of 0.
         for parameter in parameters.values():
             parameter.grad = torch.randn_like(parameter) * 10.0 ** (step - 3) * (step != 4)
-        case["steps"].append({"gradients": {name: numbers(value.grad) for name, value in parameters.items()}})
+        gradients = {name: numbers(value.grad) for name, value in parameters.items()}
         optimizer.step()
-        case["steps"][-1]["values"] = {name: numbers(value) for name, value in parameters.items()}
+        values = {name: numbers(value) for name, value in parameters.items()}
+        case["steps"].append({"gradients": gradients, "values": values})
     return case
 
 
 def optimizer_cases():
     def adamw(rate, decay=1e-5, betas=(0.9, 0.999), eps=1e-8):
-        settings = {"name": "adamw", "weight_decay": decay, "beta1": betas[0], "beta2": betas[1], "epsilon": eps}
+        settings = {"name": "adamw", "weight_decay": decay, "beta1": betas[0], "beta2": betas[1],
+                    "epsilon": eps}
         return optimizer_case(
             settings, lambda p: torch.optim.AdamW(p, lr=rate, weight_decay=decay, betas=betas, eps=eps), rate)
 
