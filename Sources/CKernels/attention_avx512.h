@@ -78,41 +78,96 @@ AVX512 static float PP_ATTENTION(softmax)(float *scores, size_t n, const float *
     return pp_sum16(sum);
 }
 
+// Keys that a decoding row takes at a time: their part of the cache stays in the first cache for all heads.
+enum { KEY_BLOCK = 16 };
+
+/// The rows of up to 16 keys or values from the t-th on; missing ones repeat the first, and are not used.
+AVX512_INLINE size_t block_rows(const pp_attention_row *row, const uint16_t *cache, size_t ld, size_t t,
+                                const uint16_t *rows[KEY_BLOCK]) {
+    size_t count = row->keys - t < KEY_BLOCK ? row->keys - t : KEY_BLOCK;
+    for (size_t j = 0; j < KEY_BLOCK; j++) rows[j] = cache + pp_key_row(row, j < count ? t + j : t) * ld;
+    return count;
+}
+
+AVX512_INLINE __mmask32 bf16_mask(size_t width, size_t first) {
+    return width - first >= 32 ? 0xffffffff : (1u << (width - first)) - 1;
+}
+
+/// `pp_sum16` of 16 vectors at once, each by the same tree of additions.
+AVX512_INLINE __m512 sum16_each(const __m512 x[16]) {
+    __m512 a[8], b[4], c[2];
+    for (int i = 0; i < 8; i++)
+        a[i] = _mm512_add_ps(_mm512_shuffle_f32x4(x[2 * i], x[2 * i + 1], 0x44),
+                             _mm512_shuffle_f32x4(x[2 * i], x[2 * i + 1], 0xee));
+    for (int i = 0; i < 4; i++)
+        b[i] = _mm512_add_ps(_mm512_shuffle_f32x4(a[2 * i], a[2 * i + 1], 0x88),
+                             _mm512_shuffle_f32x4(a[2 * i], a[2 * i + 1], 0xdd));
+    for (int i = 0; i < 2; i++) {
+        __m512d low = _mm512_castps_pd(b[2 * i]), high = _mm512_castps_pd(b[2 * i + 1]);
+        c[i] = _mm512_add_ps(_mm512_castpd_ps(_mm512_unpacklo_pd(low, high)),
+                             _mm512_castpd_ps(_mm512_unpackhi_pd(low, high)));
+    }
+    __m512 sums = _mm512_add_ps(_mm512_shuffle_ps(c[0], c[1], 0x88), _mm512_shuffle_ps(c[0], c[1], 0xdd));
+    // Now vector 4m + k has its sum in element 4k + m.
+    __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    return _mm512_permutexvar_ps(order, sums);
+}
+
 AVX512 static void PP_ATTENTION(decode_scores)(const pp_attention_row *row, float *scores, size_t ld) {
     __m512i high = _mm512_set1_epi32((int)0xffff0000);
     size_t width = row->head_width;
-    for (size_t t = 0; t < row->keys; t++) {
-        const uint16_t *key = row->k + pp_key_row(row, t) * row->ld_k;
+    for (size_t t = 0; t < row->keys; t += KEY_BLOCK) {
+        const uint16_t *keys[KEY_BLOCK];
+        size_t count = block_rows(row, row->k, row->ld_k, t, keys);
         for (size_t h = 0; h < row->heads; h++) {
-            __m512 sum = _mm512_setzero_ps();
-            for (size_t i = 0; i < width; i += 32) {
-                __mmask32 mask = width - i >= 32 ? 0xffffffff : (1u << (width - i)) - 1;
-                __m512i q = _mm512_maskz_loadu_epi16(mask, row->q + h * width + i);
-                __m512i k = _mm512_maskz_loadu_epi16(mask, key + h * width + i);
-                sum = _mm512_fmadd_ps(_mm512_castsi512_ps(_mm512_slli_epi32(q, 16)),
-                                      _mm512_castsi512_ps(_mm512_slli_epi32(k, 16)), sum);
-                sum = _mm512_fmadd_ps(_mm512_castsi512_ps(_mm512_and_si512(q, high)),
-                                      _mm512_castsi512_ps(_mm512_and_si512(k, high)), sum);
+            __m512 sums[KEY_BLOCK];
+            for (int j = 0; j < KEY_BLOCK; j++) sums[j] = _mm512_setzero_ps();
+            for (size_t i = h * width; i < (h + 1) * width; i += 32) {
+                __mmask32 mask = bf16_mask((h + 1) * width, i);
+                __m512i q = _mm512_maskz_loadu_epi16(mask, row->q + i);
+                __m512 even = _mm512_castsi512_ps(_mm512_slli_epi32(q, 16));
+                __m512 odd = _mm512_castsi512_ps(_mm512_and_si512(q, high));
+                for (int j = 0; j < KEY_BLOCK; j++) {
+                    __m512i k = _mm512_maskz_loadu_epi16(mask, keys[j] + i);
+                    sums[j] = _mm512_fmadd_ps(even, _mm512_castsi512_ps(_mm512_slli_epi32(k, 16)), sums[j]);
+                    sums[j] = _mm512_fmadd_ps(odd, _mm512_castsi512_ps(_mm512_and_si512(k, high)), sums[j]);
+                }
             }
-            scores[h * ld + t] = pp_sum16(sum);
+            _mm512_mask_storeu_ps(scores + h * ld + t, pp_column_mask(count, 0), sum16_each(sums));
         }
     }
 }
 
 AVX512 static void PP_ATTENTION(decode_values)(const pp_attention_row *row, const float *weights, size_t ld,
                                                float *sums) {
+    __m512i high = _mm512_set1_epi32((int)0xffff0000);
+    // Of 32 columns the even ones, the odd ones, and how they lie side by side again.
+    __m512i evens = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+    __m512i odds = _mm512_add_epi32(evens, _mm512_set1_epi32(1));
+    __m512i firsts = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+    __m512i seconds = _mm512_add_epi32(firsts, _mm512_set1_epi32(8));
     size_t width = row->head_width;
     for (size_t i = 0; i < row->heads * width; i++) sums[i] = 0;
-    for (size_t t = 0; t < row->keys; t++) {
-        const uint16_t *value = row->v + pp_key_row(row, t) * row->ld_v;
+    for (size_t t = 0; t < row->keys; t += KEY_BLOCK) {
+        const uint16_t *values[KEY_BLOCK];
+        size_t count = block_rows(row, row->v, row->ld_v, t, values);
         for (size_t h = 0; h < row->heads; h++) {
-            __m512 weight = _mm512_set1_ps(weights[h * ld + t]);
-            for (size_t i = 0; i < width; i += 16) {
-                __mmask16 mask = pp_column_mask(width, i);
-                float *sum = sums + h * width + i;
-                __m512 v = pp_widen16(_mm256_maskz_loadu_epi16(mask, value + h * width + i));
-                __m512 x = _mm512_fmadd_ps(weight, v, _mm512_maskz_loadu_ps(mask, sum));
-                _mm512_mask_storeu_ps(sum, mask, x);
+            const float *weight = weights + h * ld + t;
+            for (size_t i = h * width; i < (h + 1) * width; i += 32) {
+                __mmask32 mask = bf16_mask((h + 1) * width, i);
+                __m512 first = _mm512_maskz_loadu_ps((__mmask16)mask, sums + i);
+                __m512 second = _mm512_maskz_loadu_ps((__mmask16)(mask >> 16), sums + i + 16);
+                __m512 even = _mm512_permutex2var_ps(first, evens, second);
+                __m512 odd = _mm512_permutex2var_ps(first, odds, second);
+                for (size_t j = 0; j < count; j++) {
+                    __m512i v = _mm512_maskz_loadu_epi16(mask, values[j] + i);
+                    __m512 w = _mm512_set1_ps(weight[j]);
+                    even = _mm512_fmadd_ps(w, _mm512_castsi512_ps(_mm512_slli_epi32(v, 16)), even);
+                    odd = _mm512_fmadd_ps(w, _mm512_castsi512_ps(_mm512_and_si512(v, high)), odd);
+                }
+                _mm512_mask_storeu_ps(sums + i, (__mmask16)mask, _mm512_permutex2var_ps(even, firsts, odd));
+                _mm512_mask_storeu_ps(sums + i + 16, (__mmask16)(mask >> 16),
+                                      _mm512_permutex2var_ps(even, seconds, odd));
             }
         }
     }

@@ -227,7 +227,7 @@ final class PackedLayers: T5Layers {
         let heads = configuration.heads
         let headWidth = configuration.headWidth
         let bias = decoderBias
-        pool.ranges(of: rows.count) { range in
+        Team(pool: pool).split(rows.count, grain: 1) { range in
             withWorkspace { workspace in
                 let scratch: UnsafeMutablePointer<UInt8> = workspace.attention.reserve(
                     pp_attention_decode_scratch(longest, heads, headWidth))

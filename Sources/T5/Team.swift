@@ -12,7 +12,11 @@ package struct Team {
 
     /// Calls `body` for ranges that cover `count` items, cut at multiples of `grain`.
     package func split(_ count: Int, grain: Int, _ body: (Range<Int>) -> Void) {
-        if let pool { pool.ranges(of: count, grain: grain, body) } else { body(0..<count) }
+        if let pool {
+            pool.ranges(of: count, grain: grain, perThread: 4, body)
+        } else {
+            body(0..<count)
+        }
     }
 
     /// Calls `body` for each item, of which some may take longer than others.

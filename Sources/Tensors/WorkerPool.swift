@@ -42,11 +42,16 @@ public final class WorkerPool: Sendable {
         }
     }
 
-    /// Splits `count` items into at most `threadCount` contiguous ranges of near-equal size, each a multiple
-    /// of `grain` but the last, and calls `body` for each in parallel.
-    package func ranges(of count: Int, grain: Int = 1, _ body: (Range<Int>) -> Void) {
+    /// Splits `count` items into contiguous ranges of near-equal size, each a multiple of `grain` but the last,
+    /// and calls `body` for each in parallel.
+    ///
+    /// - Parameter perThread: At most so many ranges for each thread: with several, a thread that another
+    ///   process holds up leaves its share to the others.
+    package func ranges(
+        of count: Int, grain: Int = 1, perThread: Int = 1, _ body: (Range<Int>) -> Void
+    ) {
         let grains = (count + grain - 1) / grain
-        let parts = min(threadCount, grains)
+        let parts = min(threadCount * perThread, grains)
         parallel(parts) { part in
             let lower = grains * part / parts * grain
             let upper = min(count, grains * (part + 1) / parts * grain)
