@@ -9,6 +9,7 @@ struct PromptsCommand: ParsableCommand {
         subcommands: [
             RegisterCommand.self, ListCommand.self, ShowCommand.self, VerifyCommand.self, RemoveCommand.self,
             AliasCommand.self, RollbackCommand.self, CollectCommand.self, BackupCommand.self,
+            NearestCommand.self,
         ])
 }
 

@@ -1,0 +1,66 @@
+import Foundation
+
+/// The one generator of training: the same numbers for the same seed, on every machine.
+///
+/// Its whole state is one number, which checkpoints hold, so that a resumed run goes on with the same draws.
+/// The draws below are its own rather than the standard library's, whose algorithms may change.
+///
+/// Source: Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators", 2014.
+public struct SplitMix64: RandomNumberGenerator, Sendable, Hashable {
+    /// The state; setting it goes on from there.
+    public var state: UInt64
+
+    /// A generator that begins, or goes on, at a state.
+    public init(state: UInt64) { self.state = state }
+
+    /// A generator for a seed and one of its purposes: those of different streams have nothing to do with
+    /// each other.
+    public init(seed: UInt64, stream: UInt64 = 0) {
+        var first = SplitMix64(state: seed)
+        var second = SplitMix64(state: first.next() ^ stream &* 0xD1B5_4A32_D192_ED03)
+        state = second.next()
+    }
+
+    /// The next 64 bits.
+    public mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var z = state
+        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+        return z ^ (z >> 31)
+    }
+
+    /// A number from 0 up to, not including, 1, of 24 bits.
+    public mutating func uniform() -> Float { Float(next() >> 40) * 0x1p-24 }
+
+    /// A number from `-bound` up to, not including, `bound`.
+    public mutating func uniform(bound: Float) -> Float { (2 * uniform() - 1) * bound }
+
+    /// A number of the normal distribution of mean 0 and deviation 1 (Box and Muller, 1958).
+    public mutating func normal() -> Float {
+        // 1 minus a number below 1 is above 0, so that its logarithm is finite.
+        let radius = (-2 * log(1 - Double(next() >> 11) * 0x1p-53)).squareRoot()
+        return Float(radius * cos(2 * Double.pi * Double(next() >> 11) * 0x1p-53))
+    }
+
+    /// A number from 0 up to, not including, `bound`, each as likely as another; 0 when `bound` is below 1.
+    ///
+    /// Source: Lemire, "Fast Random Integer Generation in an Interval", 2019.
+    public mutating func integer(below bound: Int) -> Int {
+        guard bound > 1 else { return 0 }
+        let range = UInt64(bound)
+        var product = next().multipliedFullWidth(by: range)
+        if product.low < range {
+            let threshold = (0 &- range) % range
+            while product.low < threshold { product = next().multipliedFullWidth(by: range) }
+        }
+        return Int(product.high)
+    }
+
+    /// Puts elements in a random order, each order as likely as another (Fisher and Yates).
+    public mutating func shuffle<Element>(_ elements: inout [Element]) {
+        for last in stride(from: elements.count - 1, to: 0, by: -1) {
+            elements.swapAt(last, integer(below: last + 1))
+        }
+    }
+}
