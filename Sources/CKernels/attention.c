@@ -9,7 +9,7 @@
 
 enum { QUERY_BLOCK = 64 };
 
-static const pp_attention_kernels *kernels(const pp_cpu *cpu) {
+const pp_attention_kernels *pp_attention_kernels_of(const pp_cpu *cpu) {
 #if defined(__x86_64__)
     if (cpu->isa == PP_ISA_AMX) return &pp_attention_amx_kernels;
     if (cpu->isa == PP_ISA_AVX512) return &pp_attention_avx512_kernels;
@@ -44,7 +44,7 @@ static layout lay_out(size_t keys, size_t width) {
 size_t pp_attention_scratch(size_t keys, size_t head_width) { return lay_out(keys, head_width).total; }
 
 void pp_attention_block(const pp_cpu *cpu, const pp_attention *x, size_t begin, size_t end, void *scratch) {
-    const pp_attention_kernels *kernel = kernels(cpu);
+    const pp_attention_kernels *kernel = pp_attention_kernels_of(cpu);
     size_t width = x->head_width;
     if (x->keys == 0) {
         for (size_t i = begin; i < end; i++) memset(x->out + i * x->ld_out, 0, width * sizeof(uint16_t));
@@ -75,6 +75,11 @@ void pp_attention_block(const pp_cpu *cpu, const pp_attention *x, size_t begin, 
             const float *bias = x->bias ? x->bias - (ptrdiff_t)(i + m) : NULL;
             scales[m] = 1 / kernel->softmax(scores + m * ld_scores, x->keys, bias, weights + m * ld_weights,
                                             l.depth);
+            if (x->dropout) {
+                pp_dropout dropout = *x->dropout;
+                dropout.key = pp_dropout_key(dropout.key, i + m);
+                pp_bf16_dropout(cpu, &dropout, weights + m * ld_weights, x->keys);
+            }
         }
         pp_gemm mix = {.a = weights, .lda = ld_weights, .panels = values, .k = l.depth, .columns = width,
                        .row_scale = scales, .epilogue = PP_STORE_BF16, .bf16 = x->out + i * x->ld_out,
@@ -88,7 +93,7 @@ size_t pp_attention_decode_scratch(size_t keys, size_t heads, size_t head_width)
 }
 
 void pp_attention_decode(const pp_cpu *cpu, const pp_attention_row *row, void *scratch) {
-    const pp_attention_kernels *kernel = kernels(cpu);
+    const pp_attention_kernels *kernel = pp_attention_kernels_of(cpu);
     size_t width = row->head_width, ld = round_up(row->keys, 16);
     float *scores = scratch, *sums = scores + row->heads * ld;
     if (row->keys == 0) {

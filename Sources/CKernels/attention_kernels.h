@@ -26,6 +26,9 @@ extern const pp_attention_kernels pp_attention_avx2_kernels, pp_attention_avx512
     pp_attention_amx_kernels;
 #endif
 
+/// Those of a CPU.
+const pp_attention_kernels *pp_attention_kernels_of(const pp_cpu *cpu);
+
 /// The cache row of a decoding row's t-th key.
 static inline size_t pp_key_row(const pp_attention_row *row, size_t t) {
     return row->path ? (size_t)row->path[t] : t;

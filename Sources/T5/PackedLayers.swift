@@ -18,10 +18,6 @@ final class PackedLayers: T5Layers {
     /// Scratch memory for as many threads as have worked at once.
     private let workspaces = Mutex<[Workspace]>([])
 
-    /// Encoder rows that a thread takes through all layers at a time: enough that each weight read from memory
-    /// is used often, few enough that the rows stay in its cache.
-    private static let groupRows = 512
-
     init(_ weights: PackedWeights, configuration: T5Configuration, pool: WorkerPool, processor: Processor) {
         self.weights = weights
         self.configuration = configuration
@@ -49,7 +45,7 @@ final class PackedLayers: T5Layers {
             longest = max(longest, lengths[index] - lengths[index - 1])
         }
         encoderBias.cover(longest)
-        let groups = groups(lengths)
+        let groups = Team.groups(lengths, threads: pool.threadCount)
         // With a group or more for each thread, a thread takes its rows through all layers without waiting for
         // any other; with fewer, all threads share each step.
         if groups.count >= pool.threadCount {
@@ -66,31 +62,6 @@ final class PackedLayers: T5Layers {
                 }
             }
         }
-    }
-
-    /// Splits the sequences into contiguous groups of about equal rows, a multiple of the number of threads where
-    /// there are enough sequences.
-    private func groups(_ lengths: [Int]) -> [Range<Int>] {
-        let total = lengths.last ?? 0
-        let threads = pool.threadCount
-        let rounds = max(1, (total + Self.groupRows * threads - 1) / (Self.groupRows * threads))
-        let count = min(rounds * threads, lengths.count - 1)
-        guard count > 1, total >= 32 * count else { return [0..<lengths.count - 1] }
-        var groups: [Range<Int>] = []
-        var start = 0
-        for group in 1...count {
-            let target = total * group / count
-            var end = start
-            // The boundary nearest to the target.
-            while end < lengths.count - 1,
-                lengths[end + 1] <= target
-                    || target - lengths[end] > lengths[end + 1] - target
-            { end += 1 }
-            if group == count { end = lengths.count - 1 }
-            if end > start { groups.append(start..<end) }
-            start = end
-        }
-        return groups
     }
 
     /// Takes one group of sequences through the encoder.
@@ -145,7 +116,7 @@ final class PackedLayers: T5Layers {
                         q: q, k: q + inner, v: q + 2 * inner, ld_q: qkvStride, ld_k: qkvStride,
                         ld_v: qkvStride,
                         out: context + start * contextStride + head * headWidth, ld_out: contextStride,
-                        keys: length, head_width: headWidth, bias: bias.center(head: head))
+                        keys: length, head_width: headWidth, bias: bias.center(head: head), dropout: nil)
                     let scratch: UnsafeMutablePointer<UInt8> = workspace.attention.reserve(
                         pp_attention_scratch(length, headWidth))
                     withUnsafePointer(to: cpu) { pp_attention_block($0, &attention, 0, length, scratch) }
@@ -158,7 +129,7 @@ final class PackedLayers: T5Layers {
         let d = configuration.modelWidth
         let width = 2 * configuration.innerWidth
         let buffers = weights.decoder.map { _ in AlignedBuffer(rows * width, of: UInt16.self) }
-        let blocks = max(1, (rows + Self.groupRows - 1) / Self.groupRows)
+        let blocks = max(1, (rows + Team.groupRows - 1) / Team.groupRows)
         let parts = blocks >= pool.threadCount ? blocks : rows >= 64 * pool.threadCount ? pool.threadCount : 1
         let isShared = parts < pool.threadCount
         func compute(_ range: Range<Int>, _ team: Team) {

@@ -2,7 +2,7 @@ import CKernels
 import Tensors
 
 /// How a packed core holds its matrices.
-enum PackedPrecision: String, Sendable {
+package enum PackedPrecision: String, Sendable {
     /// bfloat16 weights and activations.
     case bfloat16
     /// int8 weights with a scale for each output channel, int8 activations with a scale for each row.
@@ -10,24 +10,24 @@ enum PackedPrecision: String, Sendable {
 }
 
 /// One GEMM's weights in panels of 16 output channels (see `pack.h`), from one or more checkpoint matrices.
-struct PackedMatrix: Sendable {
+package struct PackedMatrix: Sendable {
     /// How the kernels read it.
-    let precision: PackedPrecision
+    package let precision: PackedPrecision
     /// Depth: the width of its input rows.
-    let depth: Int
+    package let depth: Int
     /// Output columns that exist; for a gated product the number of gated outputs.
-    let columns: Int
-    let panelCount: Int
+    package let columns: Int
+    package let panelCount: Int
     /// Whether gate and up panels alternate.
-    let isGated: Bool
+    package let isGated: Bool
     /// Safe to share: nobody writes to them once they are packed, and the arena that holds them outlives every
     /// use (the core owns it).
-    nonisolated(unsafe) let panels: UnsafeRawPointer
-    nonisolated(unsafe) let columnScales: UnsafePointer<Float>?
-    nonisolated(unsafe) let columnSums: UnsafePointer<Int32>?
+    package nonisolated(unsafe) let panels: UnsafeRawPointer
+    package nonisolated(unsafe) let columnScales: UnsafePointer<Float>?
+    package nonisolated(unsafe) let columnSums: UnsafePointer<Int32>?
 
     /// Bytes of a panel.
-    var panelSize: Int {
+    package var panelSize: Int {
         precision == .bfloat16 ? 2 * pp_panel_bf16(depth) : pp_panel_int8(depth)
     }
 }

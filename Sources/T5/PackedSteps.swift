@@ -1,16 +1,6 @@
 import CKernels
 import Tensors
 
-/// Who works on a step: the calling thread alone, or all threads of a pool.
-struct Team {
-    let pool: WorkerPool?
-
-    /// Calls `body` for ranges that cover `count` items, cut at multiples of `grain`.
-    func split(_ count: Int, grain: Int, _ body: (Range<Int>) -> Void) {
-        if let pool { pool.ranges(of: count, grain: grain, body) } else { body(0..<count) }
-    }
-}
-
 /// Scratch memory of one thread.
 ///
 /// A class, so that it can be lent and given back without a copy; only the thread it is lent to touches it.

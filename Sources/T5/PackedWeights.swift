@@ -3,34 +3,34 @@ import Tensors
 
 /// A core's matrices packed for the fast modes, in one arena. Queries, keys and values are one matrix, gate and
 /// up projections too.
-struct PackedWeights: Sendable {
-    struct EncoderLayer: Sendable {
-        let attentionNorm: FloatTensor
-        let qkv, o: PackedMatrix
-        let feedForward: FeedForward
+package struct PackedWeights: Sendable {
+    package struct EncoderLayer: Sendable {
+        package let attentionNorm: FloatTensor
+        package let qkv, o: PackedMatrix
+        package let feedForward: FeedForward
     }
 
-    struct DecoderLayer: Sendable {
-        let selfAttentionNorm: FloatTensor
-        let qkv, o: PackedMatrix
-        let crossAttentionNorm: FloatTensor
-        let crossQ, crossKV, crossO: PackedMatrix
-        let feedForward: FeedForward
+    package struct DecoderLayer: Sendable {
+        package let selfAttentionNorm: FloatTensor
+        package let qkv, o: PackedMatrix
+        package let crossAttentionNorm: FloatTensor
+        package let crossQ, crossKV, crossO: PackedMatrix
+        package let feedForward: FeedForward
     }
 
-    struct FeedForward: Sendable {
-        let norm: FloatTensor
-        let wi, wo: PackedMatrix
+    package struct FeedForward: Sendable {
+        package let norm: FloatTensor
+        package let wi, wo: PackedMatrix
     }
 
-    let precision: PackedPrecision
-    let encoder: [EncoderLayer]
-    let encoderNorm: FloatTensor
-    let decoder: [DecoderLayer]
-    let decoderNorm: FloatTensor
-    let head: PackedMatrix
-    let headScale: Float
-    let encoderBias, decoderBias: FloatTensor
+    package let precision: PackedPrecision
+    package let encoder: [EncoderLayer]
+    package let encoderNorm: FloatTensor
+    package let decoder: [DecoderLayer]
+    package let decoderNorm: FloatTensor
+    package let head: PackedMatrix
+    package let headScale: Float
+    package let encoderBias, decoderBias: FloatTensor
     /// Keeps the panels' memory: a buffer, or a mapped file of the cache.
     private let owner: any AnyObject & Sendable
 

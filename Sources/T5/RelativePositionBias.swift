@@ -5,7 +5,7 @@ import Tensors
 /// (Raffel et al. 2020, section 2.1; bucketing as in Mesh TensorFlow's `_relative_position_bucket`).
 ///
 /// The vectors serve all layers, tasks and lengths; they grow when a longer sequence comes.
-struct RelativePositionBias {
+package struct RelativePositionBias {
     private let weights: FloatTensor
     private let buckets: Int
     private let maximumDistance: Int
@@ -49,7 +49,9 @@ struct RelativePositionBias {
 
     /// The bucket of a distance (key position minus query position). The logarithm is taken in float32, as the
     /// reference does: at bucket borders double precision would give another bucket.
-    static func bucket(_ distance: Int, bidirectional: Bool, buckets: Int, maximumDistance: Int) -> Int {
+    package static func bucket(_ distance: Int, bidirectional: Bool, buckets: Int, maximumDistance: Int)
+        -> Int
+    {
         var buckets = buckets
         var result = 0
         var position = distance

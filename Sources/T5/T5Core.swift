@@ -29,7 +29,7 @@ public final class T5Core: Sendable {
     public let processor: Processor
 
     /// The tensors as they are stored.
-    let weights: T5Weights<StoredTensor>
+    package let weights: T5Weights<StoredTensor>
     /// The tensors in the form that the precision computes with.
     private let compute: Compute
 
@@ -40,6 +40,16 @@ public final class T5Core: Sendable {
 
     /// The embedding table `[vocab_size, d_model]`.
     var embedding: StoredTensor { weights.embedding }
+
+    /// The matrices as float32, `nil` in another precision.
+    package var floatWeights: T5Weights<FloatTensor>? {
+        if case .float32(let weights) = compute { weights } else { nil }
+    }
+
+    /// The packed matrices, `nil` in float32.
+    package var packedWeights: PackedWeights? {
+        if case .packed(let weights) = compute { weights } else { nil }
+    }
 
     /// Layers for one session.
     func makeLayers(pool: WorkerPool) -> any T5Layers {
@@ -105,6 +115,23 @@ public final class T5Core: Sendable {
             case .bfloat16: .packed(pack(.bfloat16))
             case .int8: .packed(pack(.int8))
             }
+    }
+
+    /// A float32 core over other tensors of the same names and shapes: what training has made of one.
+    ///
+    /// Its fingerprint is that of a directory with this configuration and these tensors.
+    ///
+    /// - Throws: `T5Error` naming the first tensor with a value that is not finite.
+    package init(_ core: T5Core, with weights: T5Weights<StoredTensor>, pool: WorkerPool) throws(T5Error) {
+        configuration = core.configuration
+        processor = core.processor
+        precision = .float32
+        self.weights = weights
+        var fingerprint = CoreFingerprint()
+        _ = weights.map { fingerprint.include($0) }
+        self.fingerprint = try fingerprint.digest(
+            configuration: configuration, facts: "head_scale \(weights.headScale.bitPattern)\n", pool: pool)
+        compute = .float32(weights.map { $0.floats() })
     }
 
     /// The shape's name when a core is named `random:SHAPE`.

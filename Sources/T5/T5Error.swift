@@ -13,6 +13,8 @@ public struct T5Error: Error, Sendable, Equatable, CustomStringConvertible {
         case weights
         /// The input does not fit the core: an id out of range, rows of the wrong width.
         case input
+        /// A core cannot be written where it shall be.
+        case unwritable
     }
 
     /// What kind of failure it is.

@@ -3,50 +3,50 @@ import Tensors
 
 /// The weights of a core by their role, each in the form that `Tensor` gives. Matrices are `[output, input]`, as
 /// checkpoints have them.
-struct T5Weights<Tensor: Sendable>: Sendable {
-    struct Attention: Sendable {
-        let q, k, v, o: Tensor
+package struct T5Weights<Tensor: Sendable>: Sendable {
+    package struct Attention: Sendable {
+        package let q, k, v, o: Tensor
     }
 
-    struct FeedForward: Sendable {
+    package struct FeedForward: Sendable {
         /// `wi`, or `wi_0` (the gate) when `up` is there.
-        let gate: Tensor
-        let up: Tensor?
-        let down: Tensor
+        package let gate: Tensor
+        package let up: Tensor?
+        package let down: Tensor
     }
 
-    struct EncoderLayer: Sendable {
-        let attentionNorm: Tensor
-        let attention: Attention
-        let feedForwardNorm: Tensor
-        let feedForward: FeedForward
+    package struct EncoderLayer: Sendable {
+        package let attentionNorm: Tensor
+        package let attention: Attention
+        package let feedForwardNorm: Tensor
+        package let feedForward: FeedForward
     }
 
-    struct DecoderLayer: Sendable {
-        let selfAttentionNorm: Tensor
-        let selfAttention: Attention
-        let crossAttentionNorm: Tensor
-        let crossAttention: Attention
-        let feedForwardNorm: Tensor
-        let feedForward: FeedForward
+    package struct DecoderLayer: Sendable {
+        package let selfAttentionNorm: Tensor
+        package let selfAttention: Attention
+        package let crossAttentionNorm: Tensor
+        package let crossAttention: Attention
+        package let feedForwardNorm: Tensor
+        package let feedForward: FeedForward
     }
 
-    let embedding: Tensor
+    package let embedding: Tensor
     /// The LM head; the embedding when they are tied.
-    let head: Tensor
-    let isTied: Bool
+    package let head: Tensor
+    package let isTied: Bool
     /// What the decoder's output is multiplied with before the head: `d_model^-0.5` for tied checkpoints.
-    let headScale: Float
+    package let headScale: Float
     /// `[buckets, heads]`, of layer 0, shared by all layers.
-    let encoderBias: Tensor
-    let decoderBias: Tensor
-    let encoder: [EncoderLayer]
-    let encoderNorm: Tensor
-    let decoder: [DecoderLayer]
-    let decoderNorm: Tensor
+    package let encoderBias: Tensor
+    package let decoderBias: Tensor
+    package let encoder: [EncoderLayer]
+    package let encoderNorm: Tensor
+    package let decoder: [DecoderLayer]
+    package let decoderNorm: Tensor
 
     /// The same weights in another form.
-    func map<New>(_ transform: (Tensor) -> New) -> T5Weights<New> {
+    package func map<New>(_ transform: (Tensor) -> New) -> T5Weights<New> {
         func attention(_ layer: Attention) -> T5Weights<New>.Attention {
             .init(q: transform(layer.q), k: transform(layer.k), v: transform(layer.v), o: transform(layer.o))
         }

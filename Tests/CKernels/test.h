@@ -39,3 +39,4 @@ void test_pack(void);
 void test_gemm(void);
 void test_rows(void);
 void test_attention(void);
+void test_gradient(void);

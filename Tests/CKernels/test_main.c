@@ -102,6 +102,7 @@ int main(void) {
     test_gemm();
     test_rows();
     test_attention();
+    test_gradient();
     printf("%d passed, %d failed\n", passed_count, failed_count);
     return failed_count ? 1 : 0;
 }

@@ -3,6 +3,7 @@
 #include "attention.h"
 #include "elementwise.h"
 #include "gemm.h"
+#include "gradient.h"
 #include "isa.h"
 #include "pack.h"
 #include "roofline.h"

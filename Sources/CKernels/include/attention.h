@@ -3,6 +3,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "gradient.h"
 #include "isa.h"
 
 /// One head of one sequence: every query sees every key (the encoder, or cross-attention of many rows).
@@ -17,6 +18,8 @@ typedef struct pp_attention {
     /// Entry of distance 0 in the head's vector of relative biases: query i and key j take `bias[j - i]`.
     /// Null for none.
     const float *bias;
+    /// Of the probabilities, when training; null for none. Query i uses `pp_dropout_key(key, i)`.
+    const pp_dropout *dropout;
 } pp_attention;
 
 /// Bytes of scratch that `pp_attention_block` needs, aligned to 64.

@@ -1,0 +1,8 @@
+#include "gradient_kernels.h"
+
+#if defined(__x86_64__)
+#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
+#define PP_NAME(name) pp_avx2_##name
+#include "gradient_body.h"
+#pragma clang attribute pop
+#endif

@@ -1,0 +1,78 @@
+import CKernels
+import T5
+import Tensors
+
+/// Memory that passes reuse: what one keeps from forward to backward, and scratch.
+final class PassStorage {
+    /// Lends scratch to the parts of a pass.
+    let workspaces = WorkspacePool()
+    private var buffers: [Scratch] = []
+    private var taken = 0
+
+    /// Makes all buffers free for the next pass.
+    func reset() { taken = 0 }
+
+    /// A buffer of its own until the next pass.
+    func take<Element: BitwiseCopyable>(_ count: Int, stride: Int) -> Rows<Element> {
+        if taken == buffers.count { buffers.append(Scratch()) }
+        defer { taken += 1 }
+        return Rows(start: buffers[taken].reserve(count * stride), stride: stride)
+    }
+}
+
+/// What a pass keeps from forward to backward, and the gradients of its residual streams.
+struct PassMemory<Element: BitwiseCopyable> {
+    /// The residual stream before each sub-layer, and after the last.
+    let encoderStream, decoderStream: [Rows<Float>]
+    /// What the layers' first products leave; `nil` where it is computed again.
+    let encoderProjected, encoderWide, keysValues: [Rows<Element>?]
+    let decoderProjected, decoderQueries, decoderWide: [Rows<Element>]
+    /// The encoder's output, in float32 and as elements.
+    let encoded: Rows<Float>
+    let encodedElements: Rows<Element>
+    let decoded: Rows<Float>
+    /// The gradients at the encoder's output and at the streams.
+    let encodedGradient, encoderGradient, decoderGradient: Rows<Float>
+
+    /// - Parameter keptBytes: The most bytes of first products that are kept; if they take more, none are.
+    init<A: Arithmetic>(
+        _ arithmetic: A, _ storage: PassStorage, _ batch: TrainingBatch, keptBytes: Int
+    ) where A.Element == Element {
+        let c = arithmetic.configuration
+        let encoderRows = batch.encoderRows[batch.items.count]
+        let decoderRows = batch.decoderRows[batch.items.count]
+        let crossLayers =
+            batch.crossSpans.allSatisfy { arithmetic.absorbsKeysValues($0) } ? 0 : c.decoderLayers
+        let d = c.modelWidth
+        let projectedStride = arithmetic.spacing(3 * c.innerWidth)
+        let keysValuesStride = arithmetic.spacing(2 * c.innerWidth)
+        let wideStride = arithmetic.spacing(arithmetic.wideWidth)
+        storage.reset()
+        func stream(_ rows: Int) -> Rows<Float> { storage.take(rows, stride: d) }
+        func elements(_ rows: Int, _ stride: Int) -> Rows<Element> { storage.take(rows, stride: stride) }
+        encoderStream = (0...2 * c.encoderLayers).map { _ in stream(encoderRows) }
+        decoderStream = (0...3 * c.decoderLayers).map { _ in stream(decoderRows) }
+        encoded = stream(encoderRows)
+        encodedElements = elements(encoderRows, arithmetic.spacing(d))
+        decoded = stream(decoderRows)
+        encodedGradient = stream(encoderRows)
+        encoderGradient = stream(encoderRows)
+        decoderGradient = stream(decoderRows)
+
+        let rowBytes =
+            (c.encoderLayers * (projectedStride + wideStride) + crossLayers * keysValuesStride)
+            * MemoryLayout<Element>.stride
+        let isKept = encoderRows <= keptBytes / max(rowBytes, 1)
+        func kept(_ layers: Int, of count: Int, _ stride: Int) -> [Rows<Element>?] {
+            (0..<count).map { $0 < layers && isKept ? elements(encoderRows, stride) : nil }
+        }
+        encoderProjected = kept(c.encoderLayers, of: c.encoderLayers, projectedStride)
+        encoderWide = kept(c.encoderLayers, of: c.encoderLayers, wideStride)
+        keysValues = kept(crossLayers, of: c.decoderLayers, keysValuesStride)
+        decoderProjected = (0..<c.decoderLayers).map { _ in elements(decoderRows, projectedStride) }
+        decoderQueries = (0..<c.decoderLayers).map { _ in
+            elements(decoderRows, arithmetic.spacing(c.innerWidth))
+        }
+        decoderWide = (0..<c.decoderLayers).map { _ in elements(decoderRows, wideStride) }
+    }
+}
