@@ -116,6 +116,14 @@ public enum SuperGLUE: String, Sendable, CaseIterable {
         return rows
     }
 
+    /// A passage with its highlights as further sentences.
+    private static func joined(highlights text: String) -> String {
+        text.split(separator: "\n@highlight\n").reduce(into: "") { result, part in
+            let isEnded = result.last.map { ".?!\"'".contains($0) } ?? true
+            result += (result.isEmpty ? "" : isEnded ? " " : ". ") + part
+        }
+    }
+
     /// A row for each query; any of its answers is right.
     private func record(_ row: RawRow) throws -> [JSONObject] {
         let passage = try row.object("passage")
@@ -145,7 +153,7 @@ public enum SuperGLUE: String, Sendable, CaseIterable {
                 JSONObject([
                     ("query", .string(try query.string("query"))),
                     ("entities", .string(entities.joined(separator: ", "))),
-                    ("passage", .string(text.replacing("\n@highlight\n", with: ". "))),
+                    ("passage", .string(Self.joined(highlights: text))),
                     ("label", .array(answers.map(JSONValue.string))),
                 ]))
         }

@@ -30,7 +30,7 @@ public struct JobSettings: Sendable, Hashable {
     public var warmUp = 0
     /// The gradients' common norm is scaled down to this; 0 for never.
     public var clip = 1.0
-    /// How long to train; `nil` for ten times all training rows, but 400 to 3,000 updates.
+    /// How long to train; `nil` for twenty times all training rows, but 600 to 6,000 updates.
     public var length: Length?
     /// Rows of a mini-batch.
     public var batch = 32
@@ -76,7 +76,7 @@ public struct JobSettings: Sendable, Hashable {
         return switch length {
         case .steps(let steps): steps
         case .epochs(let epochs): updates(epochs)
-        case nil: min(max(updates(10), 400), 3000)
+        case nil: min(max(updates(20), 600), 6000)
         }
     }
 

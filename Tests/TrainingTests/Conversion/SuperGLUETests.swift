@@ -53,7 +53,7 @@ struct SuperGLUETests {
         #expect(try first(.multirc).map { $0["label"] } == ["true", "false", "true"])
         let record = try first(.record)[0]
         #expect(record["label"] == ["Ann", "Annie"] && record["entities"] == "Ann, Bob")
-        #expect(record["passage"] == "Ann met Bob.. They ran")
+        #expect(record["passage"] == "Ann met Bob. They ran")
         #expect(
             try first(.wsc)[0]["text"] == "* The tall man * met the boy because # he # was lost .")
     }
