@@ -12,6 +12,7 @@ let package = Package(
     name: "polyprompt",
     products: [
         .executable(name: "polyprompt", targets: ["polyprompt"]),
+        .executable(name: "polyprompt-train", targets: ["polyprompt-train"]),
         .library(name: "T5", targets: ["T5", "Tensors"]),
         .library(name: "PromptStore", targets: ["PromptStore"]),
         .library(name: "Serving", targets: ["Serving"]),
@@ -71,7 +72,14 @@ let package = Package(
             name: "Training",
             dependencies: [
                 "CKernels", "COpenBLAS", "JSON", "PromptStore", "Serving", "T5", "Tasks", "Tensors",
-                "Tokenization",
+                "Tokenization", .product(name: "Crypto", package: "swift-crypto"),
+            ],
+            swiftSettings: settings),
+        .target(
+            name: "CommandSupport",
+            dependencies: [
+                "T5", "Tensors", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: settings),
 
@@ -79,9 +87,19 @@ let package = Package(
         .executableTarget(
             name: "polyprompt",
             dependencies: [
-                "Benchmarks", "JSON", "PromptStore", "Serving", "T5", "Tasks", "Tensors", "Tokenization",
+                "Benchmarks", "CommandSupport", "JSON", "PromptStore", "Serving", "T5", "Tasks", "Tensors",
+                "Tokenization",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: settings),
+
+        .executableTarget(
+            name: "polyprompt-train",
+            dependencies: [
+                "CommandSupport", "JSON", "PromptStore", "Serving", "T5", "Tasks", "Tensors", "Tokenization",
+                "Training",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),
 
@@ -111,6 +129,18 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "BenchmarksTests", dependencies: ["Benchmarks", "JSON", "Tensors", "polyprompt"],
+            swiftSettings: settings),
+        .testTarget(
+            name: "TrainingTests",
+            dependencies: [
+                "Training", "Serving", "PromptStore", "T5", "Tasks", "Tokenization", "Tensors", "JSON",
+            ],
+            exclude: ["Golden"], swiftSettings: settings),
+        .testTarget(
+            name: "PolypromptTrainTests",
+            dependencies: [
+                "JSON", "PromptStore", "Serving", "T5", "Tensors", "polyprompt", "polyprompt-train",
+            ],
             swiftSettings: settings),
     ],
     cLanguageStandard: .gnu17,

@@ -69,14 +69,33 @@ public final class InferenceEngine {
     ///   - store: The tasks; `nil` when only the bare core is asked.
     ///   - batchRows: Encoder rows that a forward pass may have; a single request may exceed it alone.
     ///   - cacheBytes: Most bytes for the keys and values of what is being generated.
-    public init(
+    public convenience init(
         core: T5Core, tokenizer: (any Tokenizer)?, store: PromptStore?, pool: WorkerPool,
         batchRows: Int = InferenceEngine.defaultBatchRows,
         cacheBytes: Int = InferenceEngine.defaultCacheBytes
     ) {
+        self.init(
+            core: core, catalog: TaskCatalog(store: store, core: core, tokenizer: tokenizer),
+            tokenizer: tokenizer, pool: pool, batchRows: batchRows, cacheBytes: cacheBytes)
+    }
+
+    /// An engine over a core and tasks that are in memory only, by the names that requests call them.
+    package convenience init(
+        core: T5Core, tokenizer: (any Tokenizer)?, candidates: [String: CandidateTask], pool: WorkerPool
+    ) {
+        self.init(
+            core: core,
+            catalog: TaskCatalog(store: nil, candidates: candidates, core: core, tokenizer: tokenizer),
+            tokenizer: tokenizer, pool: pool, batchRows: Self.defaultBatchRows,
+            cacheBytes: Self.defaultCacheBytes)
+    }
+
+    private init(
+        core: T5Core, catalog: TaskCatalog, tokenizer: (any Tokenizer)?, pool: WorkerPool, batchRows: Int,
+        cacheBytes: Int
+    ) {
         preparer = RequestPreparer(
-            catalog: TaskCatalog(store: store, core: core, tokenizer: tokenizer), tokenizer: tokenizer,
-            configuration: core.configuration)
+            catalog: catalog, tokenizer: tokenizer, configuration: core.configuration)
         session = T5Session(core: core, pool: pool)
         generation = GenerationBatch(session: session)
         queue = AdmissionQueue(

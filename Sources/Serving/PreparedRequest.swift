@@ -30,12 +30,14 @@ struct PreparedRequest: Sendable {
     struct Member: Sendable {
         let task: ServedTask
         let prompt: [Float]
+        /// Rows of the prompt.
+        let promptRows: Int
         let ids: [Int32]
         /// Whether the text was cut at the task's limit.
         let isTruncated: Bool
 
         /// Encoder rows that it takes.
-        var encoderRows: Int { task.promptRows + ids.count }
+        var encoderRows: Int { promptRows + ids.count }
 
         /// Options with its prefix.
         func prefixed(_ options: GenerationOptions) -> GenerationOptions {
@@ -73,7 +75,7 @@ struct PreparedRequest: Sendable {
             task: task, version: combination == nil ? members.first?.task.version : nil, output: nil,
             outputIDs: [], outputs: [], label: nil, scores: nil, finishReason: .stop,
             usage: InferenceResponse.Usage(
-                promptTokens: members.reduce(0) { $0 + $1.task.promptRows },
+                promptTokens: members.reduce(0) { $0 + $1.promptRows },
                 inputTokens: members.reduce(0) { $0 + $1.ids.count }, outputTokens: 0,
                 isTruncated: members.contains { $0.isTruncated }))
         switch work {

@@ -61,7 +61,9 @@ struct RequestPreparer: Sendable {
         for (task, prompt) in resolved.members {
             let (ids, isTruncated) = try ids(request.input, task.definition)
             members.append(
-                PreparedRequest.Member(task: task, prompt: prompt, ids: ids, isTruncated: isTruncated))
+                PreparedRequest.Member(
+                    task: task, prompt: prompt, promptRows: prompt.count / configuration.modelWidth, ids: ids,
+                    isTruncated: isTruncated))
         }
         return PreparedRequest(
             id: request.id, task: resolved.name, members: members, combination: resolved.combination,
@@ -133,7 +135,19 @@ struct RequestPreparer: Sendable {
         _ text: String, _ definition: TaskDefinition
     ) throws(ServingError) -> (ids: [Int32], isTruncated: Bool) {
         guard let tokenizer else { throw ServedTask.noTokenizer("text") }
-        let (ids, isTruncated) = tokenizer.encode(text, limit: definition.maxInputTokens)
+        return try definition.inputIDs(of: text, tokenizer: tokenizer, configuration: configuration)
+    }
+}
+
+extension TaskDefinition {
+    /// The ids of text that the template has been applied to: cut at the task's limit, with the end-of-sequence
+    /// id kept as the last.
+    ///
+    /// - Throws: `ServingError` when the tokenizer has ids that the core lacks.
+    package func inputIDs(
+        of text: String, tokenizer: any Tokenizer, configuration: T5Configuration
+    ) throws(ServingError) -> (ids: [Int32], isTruncated: Bool) {
+        let (ids, isTruncated) = tokenizer.encode(text, limit: maxInputTokens)
         for id in ids where id >= configuration.vocabularySize {
             throw ServingError(
                 .idOutOfRange,

@@ -12,18 +12,19 @@ public final class ServedTask: Sendable {
     public let version: Int?
     /// What the task is: template, labels, limits.
     public let definition: TaskDefinition
-    /// The stored prompt, `nil` for the bare core.
-    let manifest: PromptManifest?
     /// How the labels are scored; `nil` for free text.
-    let labels: LabelSet?
+    package let labels: LabelSet?
     /// Ids of the definition's target prefix.
-    let prefix: [Int32]
+    package let prefix: [Int32]
 
     /// Most ids of a label's text or a target prefix.
     static let maximumTextIDs = 1024
 
-    /// The ids of a text that the decoder is to read, ended by the end-of-sequence id.
-    private static func encode(
+    /// The ids of a text that the decoder is to read or to give, ended by the end-of-sequence id.
+    ///
+    /// - Parameter what: The text's name in messages.
+    /// - Throws: `ServingError` when the text is too long; it is never cut.
+    package static func encode(
         _ text: String, _ tokenizer: any Tokenizer, _ what: String
     ) throws(ServingError) -> [Int32] {
         let (ids, isTruncated) = tokenizer.encode(text, limit: maximumTextIDs)
@@ -36,11 +37,11 @@ public final class ServedTask: Sendable {
     }
 
     /// Labels of a request or task, ready to be scored.
-    struct LabelSet: Sendable {
-        let names: [String]
-        let texts: [String]
-        let ids: [[Int32]]
-        let trie: LabelTrie
+    package struct LabelSet: Sendable {
+        package let names: [String]
+        package let texts: [String]
+        package let ids: [[Int32]]
+        package let trie: LabelTrie
 
         /// Most ids of all labels together: with `maximumTextIDs` it bounds the decoder pass that scores them.
         static let maximumIDs = 131_072
@@ -82,10 +83,9 @@ public final class ServedTask: Sendable {
     ///
     /// - Throws: `ServingError` when it needs a tokenizer and the core has none, or when its labels cannot be
     ///   told apart or have too many ids.
-    init(
+    package init(
         manifest: PromptManifest?, definition: TaskDefinition, tokenizer: (any Tokenizer)?
     ) throws(ServingError) {
-        self.manifest = manifest
         name = manifest?.name
         version = manifest?.version
         self.definition = definition
@@ -106,7 +106,4 @@ public final class ServedTask: Sendable {
     static func noTokenizer(_ what: String) -> ServingError {
         ServingError(.noTokenizer, "this core has no tokenizer, which \(what) needs; give input_ids")
     }
-
-    /// Prompt rows that the task adds to a request.
-    var promptRows: Int { manifest?.rows ?? 0 }
 }

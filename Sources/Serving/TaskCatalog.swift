@@ -25,6 +25,7 @@ final class TaskCatalog: Sendable {
     private static let capacity = 20_000
 
     private let store: PromptStore?
+    private let candidates: [String: CandidateTask]
     private let core: T5Core
     private let tokenizer: (any Tokenizer)?
     private let ready = Mutex(ReadyTasks())
@@ -34,8 +35,12 @@ final class TaskCatalog: Sendable {
         var uses = 0
     }
 
-    init(store: PromptStore?, core: T5Core, tokenizer: (any Tokenizer)?) {
+    init(
+        store: PromptStore?, candidates: [String: CandidateTask] = [:], core: T5Core,
+        tokenizer: (any Tokenizer)?
+    ) {
         self.store = store
+        self.candidates = candidates
         self.core = core
         self.tokenizer = tokenizer
     }
@@ -45,6 +50,7 @@ final class TaskCatalog: Sendable {
     /// - Throws: `ServingError` saying why it cannot be served.
     func resolve(_ reference: String?) throws(ServingError) -> Resolved {
         guard let reference else { return try bareCore() }
+        if let candidate = candidates[reference] { return try candidate.resolved(as: reference) }
         guard let store else {
             throw ServingError(
                 .unknownTask, "there is no task \"\(reference.prefix(200))\": no prompt store was given")
@@ -62,7 +68,7 @@ final class TaskCatalog: Sendable {
             case .task:
                 return Resolved(name: first.name, members: members, combination: nil, first: first)
             case .ensemble(let ensemble):
-                try Self.checkMembers(ensemble, members.map(\.task))
+                try Self.checkMembers(of: ensemble.name, ensemble.combine, members.map(\.task))
                 return Resolved(
                     name: ensemble.name, members: members, combination: ensemble.combine, first: first)
             }
@@ -76,15 +82,17 @@ final class TaskCatalog: Sendable {
     }
 
     /// Refuses members whose answers cannot become one.
-    private static func checkMembers(_ ensemble: Ensemble, _ members: [ServedTask]) throws(ServingError) {
+    static func checkMembers(
+        of name: String, _ combination: Combination, _ members: [ServedTask]
+    ) throws(ServingError) {
         for member in members where member.definition.verbalizer != members[0].definition.verbalizer {
             throw ServingError(
-                .taskUnusable, "the members of the ensemble \"\(ensemble.name)\" have different labels")
+                .taskUnusable, "the members of the ensemble \"\(name)\" have different labels")
         }
-        if ensemble.combine == .mean, members[0].labels == nil {
+        if combination == .mean, members[0].labels == nil {
             throw ServingError(
                 .taskUnusable,
-                "the ensemble \"\(ensemble.name)\" combines by mean, which needs labels; combine by majority")
+                "the ensemble \"\(name)\" combines by mean, which needs labels; combine by majority")
         }
     }
 

@@ -17,11 +17,12 @@ public struct LabelledExample: Sendable, Hashable {
     }
 }
 
-/// Reads labelled rows from JSON Lines.
+/// Reads labelled rows from JSON Lines, or from comma- or tab-separated values with a header.
 ///
 /// A row is an object with the template's fields, or with `input` (a string for a template with one field, or
 /// an object of fields); with `label` (a string, number or boolean, or an array of them, any of which is
-/// right); and, if need be, with `group` (a string or number). Other members, such as `idx`, are ignored.
+/// right); and, if need be, with `group` (a string or number). Other members, such as `idx`, are ignored. In a
+/// table the columns have these names, and every value is a string.
 public struct LabelledExampleReader: Sendable {
     /// What to do with a label that the task does not have.
     public enum UnknownLabels: Sendable, Hashable {
@@ -55,12 +56,52 @@ public struct LabelledExampleReader: Sendable {
         if let verbalizer { try labelMap.validate(for: verbalizer) }
     }
 
+    /// How a file writes its rows.
+    public enum Format: Sendable, Hashable {
+        /// One JSON object a line.
+        case jsonLines
+        /// Comma-separated values with a header, quoted as RFC 4180 says.
+        case commaSeparated
+        /// Tab-separated values with a header, quoted in the same way.
+        case tabSeparated
+
+        /// The format that a file's name tells: `.csv`, `.tsv`, or else JSON Lines.
+        public init(file: String) {
+            let name = file.lowercased()
+            self =
+                name.hasSuffix(".csv") ? .commaSeparated : name.hasSuffix(".tsv") ? .tabSeparated : .jsonLines
+        }
+    }
+
     /// Reads a whole file. Blank lines are skipped, a byte order mark too.
     /// - Parameter file: named in errors, which begin `file:line:`.
-    public func read(_ bytes: [UInt8], file: String) throws(TaskError) -> Contents {
-        var examples: [LabelledExample] = []
-        var unknown: [String] = []
-        var seen: Set<String> = []
+    public func read(
+        _ bytes: [UInt8], file: String, format: Format = .jsonLines
+    ) throws(TaskError) -> Contents {
+        switch format {
+        case .jsonLines: try readLines(bytes, file: file)
+        case .commaSeparated: try readTable(bytes, separator: UInt8(ascii: ","), file: file)
+        case .tabSeparated: try readTable(bytes, separator: UInt8(ascii: "\t"), file: file)
+        }
+    }
+
+    private func readTable(
+        _ bytes: [UInt8], separator: UInt8, file: String
+    ) throws(TaskError) -> Contents {
+        var rows = Collector(self)
+        do throws(TaskError) {
+            var table = try DelimitedText(bytes, separator: separator)
+            while let (line, row) = try table.next() {
+                do throws(TaskError) { rows.add(try read(row: row)) } catch { throw error.at("\(line)") }
+            }
+        } catch {
+            throw TaskError(error.code, "\(file):\(error.message)")
+        }
+        return rows.contents
+    }
+
+    private func readLines(_ bytes: [UInt8], file: String) throws(TaskError) -> Contents {
+        var rows = Collector(self)
         var start = bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0
         var number = 0
         while start < bytes.count {
@@ -69,17 +110,28 @@ public struct LabelledExampleReader: Sendable {
             start = end + 1
             number += 1
             guard line.contains(where: { $0 != 0x20 && $0 != 0x09 && $0 != 0x0D }) else { continue }
-            do {
-                let example = try read(line: line)
-                examples.append(example)
-                for label in example.answers where !isKnown(label) && seen.insert(label).inserted {
-                    unknown.append(label)
-                }
-            } catch {
-                throw error.at("\(file):\(number)")
+            do { rows.add(try read(line: line)) } catch { throw error.at("\(file):\(number)") }
+        }
+        return rows.contents
+    }
+
+    /// Rows, and the labels that the task does not have, each once.
+    private struct Collector {
+        private let reader: LabelledExampleReader
+        private var examples: [LabelledExample] = []
+        private var unknown: [String] = []
+        private var seen: Set<String> = []
+
+        init(_ reader: LabelledExampleReader) { self.reader = reader }
+
+        mutating func add(_ example: LabelledExample) {
+            examples.append(example)
+            for label in example.answers where !reader.isKnown(label) && seen.insert(label).inserted {
+                unknown.append(label)
             }
         }
-        return Contents(examples: examples, unknownLabels: unknown)
+
+        var contents: Contents { Contents(examples: examples, unknownLabels: unknown) }
     }
 
     /// Reads one line.
@@ -93,6 +145,10 @@ public struct LabelledExampleReader: Sendable {
         guard let row = document.object else {
             throw TaskError(.invalidExample, "\(document.found) was found, an object was expected")
         }
+        return try read(row: row)
+    }
+
+    private func read(row: JSONObject) throws(TaskError) -> LabelledExample {
         let answers = try answers(of: row)
         for label in answers where unknownLabels == .refuse && !isKnown(label) {
             throw TaskError(.invalidExample, "\"label\": the task has no label \"\(label)\"")

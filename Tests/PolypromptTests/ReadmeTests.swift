@@ -81,7 +81,7 @@ struct ReadmeTests {
 
     @Test("its commands run in order, each with the exit status it should have")
     func commands() throws {
-        let blocks = blocks("sh").filter { $0.hasPrefix(".build/release/polyprompt") }
+        let blocks = blocks("sh").filter { $0.hasPrefix(".build/release/polyprompt ") }
         #expect(blocks.count >= 5)
         for block in blocks {
             let (status, written) = try run(block)

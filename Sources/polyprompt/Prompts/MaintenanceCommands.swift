@@ -1,4 +1,5 @@
 import ArgumentParser
+import CommandSupport
 import PromptStore
 
 /// `polyprompt prompts verify`

@@ -1,19 +1,21 @@
 import Foundation
 
 /// Text for people, on standard error.
-enum StandardError {
-    static func print(_ text: String, terminator: String = "\n") {
+package enum StandardError {
+    package static func print(_ text: String, terminator: String = "\n") {
         FileHandle.standardError.write(Data((text + terminator).utf8))
     }
 }
 
 /// One line of progress that rewrites itself on a terminal, and is silent elsewhere.
-struct ProgressLine {
+package struct ProgressLine {
     private let isTerminal = isatty(STDERR_FILENO) == 1
     private var last: ContinuousClock.Instant?
 
+    package init() {}
+
     /// Replaces the line, at most five times a second.
-    mutating func show(_ text: @autoclosure () -> String) {
+    package mutating func show(_ text: @autoclosure () -> String) {
         let now = ContinuousClock.now
         guard isTerminal, last.map({ now - $0 > .milliseconds(200) }) ?? true else { return }
         last = now
@@ -21,7 +23,7 @@ struct ProgressLine {
     }
 
     /// Removes the line.
-    mutating func clear() {
+    package mutating func clear() {
         if last != nil { StandardError.print("\r\u{1B}[K", terminator: "") }
         last = nil
     }
@@ -29,11 +31,11 @@ struct ProgressLine {
 
 extension Double {
     /// The number with a fixed count of decimals.
-    func formatted(digits: Int) -> String { String(format: "%.\(digits)f", self) }
+    package func formatted(digits: Int) -> String { String(format: "%.\(digits)f", self) }
 }
 
 /// A command's failure: its message goes to standard error, and the exit status is 1.
-struct CommandError: Error, CustomStringConvertible {
-    let description: String
-    init(_ description: String) { self.description = description }
+package struct CommandError: Error, CustomStringConvertible {
+    package let description: String
+    package init(_ description: String) { self.description = description }
 }

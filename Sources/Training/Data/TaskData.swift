@@ -1,0 +1,158 @@
+import Serving
+import T5
+import Tasks
+import Tensors
+import Tokenization
+
+/// A labelled row as the core reads it.
+struct EncodedExample: Sendable {
+    /// The row.
+    let example: LabelledExample
+    /// Its text's ids, as serving makes them.
+    let ids: [Int32]
+    /// Whether the text was cut at the task's limit.
+    let isTruncated: Bool
+}
+
+/// What the decoder is to answer, ended by the end-of-sequence id.
+struct EncodedAnswer: Sendable {
+    let ids: [Int32]
+    /// The ids among which label scoring chooses at each place; `nil` for free text.
+    let candidates: [[Int32]]?
+}
+
+/// A task's definition and rows, made ready for a core.
+final class TaskData: Sendable {
+    /// Where they were read.
+    let source: TaskSource
+    /// What the task is.
+    let definition: TaskDefinition
+    /// Its labels and target prefix as ids.
+    let served: ServedTask
+    /// The rows by file; `dev` and `test` are `nil` when there is no such file.
+    let train: [EncodedExample]
+    let dev: [EncodedExample]?
+    let test: [EncodedExample]?
+    /// The answers of the training rows, each row's in order.
+    let answers: [[EncodedAnswer]]
+    /// The SHA-256 of each file by its role: "train", "dev", "test".
+    let hashes: [(role: String, hash: String)]
+    /// Things that a person should know, a sentence each.
+    let notices: [String]
+
+    /// Reads and encodes a task's files.
+    ///
+    /// - Throws: `TrainingError` naming the file and line, or the label or answer that cannot be used.
+    init(
+        _ source: TaskSource, tokenizer: any Tokenizer, configuration: T5Configuration, pool: WorkerPool
+    ) throws(TrainingError) {
+        let definition = try source.definition()
+        self.source = source
+        self.definition = definition
+        do {
+            served = try ServedTask(manifest: nil, definition: definition, tokenizer: tokenizer)
+        } catch {
+            throw TrainingError(.core, "\(source.task): \(error.message)")
+        }
+        let labelMap = try source.labelMap()
+        func read(
+            _ path: String, _ unknownLabels: LabelledExampleReader.UnknownLabels
+        ) throws(TrainingError) -> (file: LabelledFile, rows: [EncodedExample]) {
+            let file = try LabelledFile(
+                path: path, for: definition, labelMap: labelMap, unknownLabels: unknownLabels)
+            let rows = try EncodedExample.encode(
+                file.examples, definition, tokenizer: tokenizer, configuration: configuration, pool: pool)
+            return (file, rows)
+        }
+        let (trainFile, train) = try read(source.train, .refuse)
+        let dev = try source.dev.map { path throws(TrainingError) in try read(path, .keep) }
+        let test = try source.test.map { path throws(TrainingError) in try read(path, .keep) }
+        self.train = train
+        self.dev = dev?.rows
+        self.test = test?.rows
+        answers = try Self.answers(trainFile, served, tokenizer: tokenizer)
+        hashes = [("train", trainFile.hash), ("dev", dev?.file.hash), ("test", test?.file.hash)].compactMap {
+            role, hash in hash.map { (role, $0) }
+        }
+        notices = Self.notices(definition, trainFile, [dev?.file, test?.file].compactMap { $0 }, answers)
+    }
+
+    /// The ids of each training row's answers. They are never cut: a label or text too long is refused.
+    private static func answers(
+        _ file: LabelledFile, _ served: ServedTask, tokenizer: any Tokenizer
+    ) throws(TrainingError) -> [[EncodedAnswer]] {
+        if let verbalizer = served.definition.verbalizer, let labels = served.labels {
+            let encoded = labels.ids.indices.map {
+                EncodedAnswer(ids: labels.ids[$0], candidates: labels.trie.candidates(of: $0))
+            }
+            return file.examples.map { example in
+                example.answers.compactMap { verbalizer.index(ofName: $0) }.map { encoded[$0] }
+            }
+        }
+        var answers: [[EncodedAnswer]] = []
+        for (index, example) in file.examples.enumerated() {
+            do {
+                answers.append(
+                    try example.answers.map { text throws(ServingError) in
+                        EncodedAnswer(
+                            ids: try ServedTask.encode(text, tokenizer, "the answer"), candidates: nil)
+                    })
+            } catch {
+                throw TrainingError(.data, "\(file.path): row \(index + 1): \(error.message)")
+            }
+        }
+        return answers
+    }
+
+    private static func notices(
+        _ definition: TaskDefinition, _ train: LabelledFile, _ others: [LabelledFile],
+        _ answers: [[EncodedAnswer]]
+    ) -> [String] {
+        var notices: [String] = []
+        let texts = Set(train.examples.map(\.text))
+        for file in others {
+            if !file.unknownLabels.isEmpty {
+                let names = file.unknownLabels.prefix(5).map { "\"\($0)\"" }.joined(separator: ", ")
+                notices.append(
+                    "\(file.path): the task has no label \(names)\(file.unknownLabels.count > 5 ? ", …" : ""); "
+                        + "such rows count as wrong")
+            }
+            let shared = file.examples.count { texts.contains($0.text) }
+            if shared > 0 {
+                notices.append(
+                    "\(file.path): \(shared) of \(file.examples.count) texts are also in \(train.path)")
+            }
+        }
+        let limit = definition.maxNewTokens
+        let long = answers.count { $0.contains { $0.candidates == nil && $0.ids.count > limit } }
+        if long > 0 {
+            notices.append(
+                "\(train.path): \(long) answers have more ids than max_new_tokens (\(limit)) lets serving generate"
+            )
+        }
+        return notices
+    }
+}
+
+extension EncodedExample {
+    /// Rows as a task's texts are served, encoded in parallel.
+    ///
+    /// - Throws: `TrainingError` when the tokenizer does not belong to the core.
+    static func encode(
+        _ examples: [LabelledExample], _ definition: TaskDefinition, tokenizer: any Tokenizer,
+        configuration: T5Configuration, pool: WorkerPool
+    ) throws(TrainingError) -> [EncodedExample] {
+        let encoded = pool.map(examples) { example in
+            Result { () throws(ServingError) in
+                let (ids, isTruncated) = try definition.inputIDs(
+                    of: example.text, tokenizer: tokenizer, configuration: configuration)
+                return EncodedExample(example: example, ids: ids, isTruncated: isTruncated)
+            }
+        }
+        do {
+            return try encoded.map { row throws(ServingError) in try row.get() }
+        } catch {
+            throw TrainingError(.core, error.message)
+        }
+    }
+}

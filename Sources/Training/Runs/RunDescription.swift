@@ -1,0 +1,246 @@
+import Foundation
+import JSON
+import PromptStore
+import T5
+import Tasks
+
+/// What a run trains: one job for each task and each combination of settings that are given as lists.
+///
+/// Its JSON form, `train.json`, has the keys of a run, of one task (or `tasks`, an array of objects with a task's keys
+/// and settings of its own), and of a job's settings. A setting that is an array stands for each of its elements.
+public struct RunDescription: Sendable {
+    /// One prompt to be trained.
+    public struct Job: Sendable {
+        /// Its task and data.
+        public let source: TaskSource
+        /// Its settings.
+        public let settings: JobSettings
+        /// Where it is written below the run's folder; empty for a run of one job.
+        public let folder: String
+        /// What tells it from the run's other jobs of the same task, the seed aside.
+        public let variant: String
+    }
+
+    /// A core directory, or `random:SHAPE`.
+    public let core: String
+    /// How the serving engine computes scores; `nil` for the processor's default.
+    public let precision: T5Core.Precision?
+    /// How training computes; `nil` for the default of `precision`.
+    public let trainingPrecision: T5Core.Precision?
+    /// Threads; `nil` for one a processor.
+    public let threads: Int?
+    /// Most encoder rows of one pass forward and back.
+    public let batchRows: Int
+    /// Core weights that are trained beside the prompt: names with `*` for any characters; `nil` for none.
+    public let trainWeights: String?
+    /// The store to publish in, and to take other tasks' prompts from.
+    public let store: String?
+    /// The name to publish under; `{task}` stands for the task's name.
+    public let publish: String?
+    /// Whether every job's prompt is published, rather than each task's best by its dev score.
+    public let publishesAll: Bool
+    /// How prompts are stored; `nil` to measure it.
+    public let elementType: ElementType?
+    /// The jobs, tasks in the order given.
+    public let jobs: [Job]
+    /// The description as it was given, defaults not filled in.
+    public let json: JSONObject
+
+    /// Most jobs of a run.
+    public static let maximumJobs = 4096
+    /// Most encoder rows of one pass unless said otherwise.
+    public static let defaultBatchRows = 16_384
+
+    /// The keys of a run, beside those of a task and of a job's settings.
+    public static let runKeys = [
+        "core", "precision", "training_precision", "threads", "batch_rows", "train_weights", "store",
+        "publish",
+        "publish_all", "element_type", "tasks", "seeds",
+    ]
+
+    /// Reads a description strictly.
+    ///
+    /// - Parameter place: Where it comes from, for messages.
+    /// - Throws: `TrainingError` naming the key.
+    public init(json object: JSONObject, at place: String) throws(TrainingError) {
+        json = object
+        let reader = DescriptionReader(object: object, place: place)
+        try reader.refuseUnknownKeys(Self.runKeys + TaskSource.keys + JobSettings.keys)
+        func missing(_ what: String) -> TrainingError { TrainingError(.settings, "\(place): \(what)") }
+        guard let core = try reader.string("core") else { throw missing("core is missing (--core DIR)") }
+        self.core = core
+        precision = try reader.choice("precision")
+        trainingPrecision = try reader.choice("training_precision")
+        guard trainingPrecision != .int8 else {
+            throw missing("training_precision is int8; float32 or bfloat16 was expected")
+        }
+        threads = try reader.integer("threads", in: 1...1024)
+        batchRows = try reader.integer("batch_rows", in: 1...1_000_000) ?? Self.defaultBatchRows
+        trainWeights = try reader.string("train_weights")
+        store = try reader.string("store")
+        publish = try reader.string("publish")
+        publishesAll = try reader.bool("publish_all") ?? false
+        elementType = try reader.choice("element_type")
+        guard publish == nil || store != nil else {
+            throw missing("publish needs a store (--store PATH)")
+        }
+        guard publish != nil || !publishesAll else {
+            throw missing("publish_all needs a name (--publish NAME)")
+        }
+        jobs = try Self.jobs(object, at: place)
+        try checkTogether(place)
+    }
+
+    /// Refuses what cannot be done together.
+    private func checkTogether(_ place: String) throws(TrainingError) {
+        func refuse(_ what: String) -> TrainingError { TrainingError(.settings, "\(place): \(what)") }
+        let tasks = Set(jobs.map(\.source)).count
+        if let publish, tasks > 1, !publish.contains("{task}") {
+            throw refuse(
+                "publish is \"\(publish)\" for \(tasks) tasks; put {task} where each one's name goes")
+        }
+        let changesCore = trainWeights != nil || jobs.contains { $0.settings.method.method == .full }
+        if changesCore, jobs.count > 1 {
+            throw refuse(
+                "the core's weights are trained (method full or train_weights), which takes one job a run, not "
+                    + "\(jobs.count)")
+        }
+        if changesCore, publish != nil {
+            throw refuse(
+                "publish: what is trained belongs to the core that this run writes; register it there with "
+                    + "polyprompt prompts register")
+        }
+        if trainWeights != nil, jobs.contains(where: { $0.settings.method.method == .full }) {
+            throw refuse("train_weights goes with a prompt; the method full trains all weights")
+        }
+    }
+
+    // MARK: Jobs
+
+    private static func jobs(_ object: JSONObject, at place: String) throws(TrainingError) -> [Job] {
+        var common = JSONObject(
+            object.filter { JobSettings.keys.contains($0.key) }.map { ($0.key, $0.value) })
+        let reader = DescriptionReader(object: object, place: place)
+        if let count = try reader.integer("seeds", in: 1...maximumJobs) {
+            guard common["seed"] == nil else {
+                throw TrainingError(.settings, "\(place): seed and seeds are both given; one was expected")
+            }
+            common["seed"] = count == 1 ? 0 : JSONValue(Array(0..<count))
+        }
+        var jobs: [Job] = []
+        let tasks = try self.tasks(object, at: place)
+        var names: [String] = []
+        for (index, task) in tasks.enumerated() {
+            let name = try task.source.definition().name
+            guard !names.contains(name) else {
+                throw TrainingError(
+                    .settings, "\(place): two of the tasks are called \(name); rename one of them")
+            }
+            names.append(name)
+            var settings = common
+            for (key, value) in task.own { settings[key] = value }
+            let place = tasks.count > 1 ? "\(place): tasks[\(index)]" : place
+            let combinations = try combinations(of: settings, at: place)
+            guard jobs.count + combinations.count <= maximumJobs else {
+                throw TrainingError(.settings, "\(place): there are more than \(maximumJobs) jobs")
+            }
+            for (settings, varied) in combinations {
+                let parts = (tasks.count > 1 ? [name] : []) + (varied.isEmpty ? [] : [folder(varied)])
+                jobs.append(
+                    Job(
+                        source: task.source, settings: try JobSettings(json: settings, at: place),
+                        folder: parts.joined(separator: "/"),
+                        variant: folder(varied.filter { $0.key != "seed" })))
+            }
+        }
+        guard Set(jobs.map(\.folder)).count == jobs.count else {
+            throw TrainingError(.settings, "\(place): a list of settings names a value twice")
+        }
+        return jobs
+    }
+
+    /// The tasks with the settings that are their own.
+    private static func tasks(
+        _ object: JSONObject, at place: String
+    ) throws(TrainingError) -> [(source: TaskSource, own: JSONObject)] {
+        let reader = DescriptionReader(object: object, place: place)
+        guard let list = try reader.member("tasks", "an array of objects", { $0.array }) else {
+            return [(try source(object, at: place), JSONObject())]
+        }
+        for key in TaskSource.keys where object[key] != nil {
+            throw TrainingError(.settings, "\(place): \(key) and tasks are both given; one was expected")
+        }
+        guard !list.isEmpty else { throw TrainingError(.settings, "\(place): tasks is empty") }
+        var tasks: [(TaskSource, JSONObject)] = []
+        for (index, element) in list.enumerated() {
+            let place = "\(place): tasks[\(index)]"
+            guard let task = element.object else {
+                throw TrainingError(
+                    .settings, "\(place) is \(element.line.prefix(60)); an object was expected")
+            }
+            try DescriptionReader(object: task, place: place).refuseUnknownKeys(
+                TaskSource.keys + JobSettings.keys)
+            let own = task.filter { !TaskSource.keys.contains($0.key) }.map { ($0.key, $0.value) }
+            tasks.append((try source(task, at: place), JSONObject(own)))
+        }
+        return tasks
+    }
+
+    private static func source(_ object: JSONObject, at place: String) throws(TrainingError) -> TaskSource {
+        let reader = DescriptionReader(object: object, place: place)
+        guard let task = try reader.string("task") else {
+            throw TrainingError(.settings, "\(place): task is missing (--task task.json)")
+        }
+        guard let train = try reader.string("train") else {
+            throw TrainingError(.settings, "\(place): train is missing (--train FILE)")
+        }
+        return TaskSource(
+            task: task, train: train, dev: try reader.string("dev"), test: try reader.string("test"),
+            map: try reader.string("map"))
+    }
+
+    /// Every combination of the settings that are lists, with the values chosen.
+    private static func combinations(
+        of settings: JSONObject, at place: String
+    ) throws(TrainingError) -> [(settings: JSONObject, varied: [(key: String, value: JSONValue)])] {
+        var results: [(settings: JSONObject, varied: [(key: String, value: JSONValue)])] = [(settings, [])]
+        for key in JobSettings.keys {
+            guard let values = settings[key]?.array else { continue }
+            guard !values.isEmpty, results.count * values.count <= maximumJobs else {
+                throw TrainingError(
+                    .settings,
+                    "\(place): \(key) is a list of \(values.count); 1 to \(maximumJobs) jobs altogether were expected"
+                )
+            }
+            results = results.flatMap { result in
+                values.map { value in
+                    var settings = result.settings
+                    settings[key] = value
+                    return (settings, values.count > 1 ? result.varied + [(key, value)] : result.varied)
+                }
+            }
+        }
+        // A method takes no notice of the options of others that stand in the same list.
+        guard settings["method"]?.array != nil else { return results }
+        return results.map { result in
+            guard let method = result.settings["method"]?.string.flatMap(TrainingMethod.init(rawValue:))
+            else {
+                return result
+            }
+            let foreign = Set(TrainingMethod.allCases.flatMap(MethodSettings.keys(of:))).subtracting(
+                MethodSettings.keys(of: method))
+            var settings = result.settings
+            for key in foreign { settings[key] = nil }
+            return (settings, result.varied)
+        }
+    }
+
+    /// A folder's name that says the values: "rows-10_learning_rate-0.3_seed-1".
+    private static func folder(_ varied: [(key: String, value: JSONValue)]) -> String {
+        varied.map { key, value in
+            let text = value.string ?? value.line
+            let safe = text.map { $0.isLetter || $0.isNumber || ".-_".contains($0) ? String($0) : "-" }
+            return "\(key)-\(safe.joined().prefix(60))"
+        }.joined(separator: "_")
+    }
+}

@@ -1,0 +1,96 @@
+import ArgumentParser
+import CommandSupport
+import Foundation
+import JSON
+import Training
+
+/// `polyprompt-train adapt`: trains a core to continue text.
+struct AdaptCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "adapt",
+        abstract: "Adapt a core to continue text, so that prompts steer it better.",
+        discussion: """
+            Trains all weights of a core on raw text with the prefix language-model objective: a window of text is cut \
+            in two at random, the encoder reads the first part, the decoder is to give the second. Cores that were \
+            only pretrained to fill gaps (T5, T5 v1.1, mT5) need this before prompts work well on them (Lester et \
+            al. 2021).
+
+            Writes a new core directory and prints {"steps", "seconds", "loss": {"before", "after"}}, the loss an id on \
+            text held out. Ctrl-C saves a checkpoint beside it; the same command with --resume goes on from there.
+            """)
+
+    @Option(help: ArgumentHelp("The core: a Hugging Face T5 directory with a tokenizer.", valueName: "dir"))
+    var core: String
+
+    @Option(
+        parsing: .upToNextOption, help: ArgumentHelp("Files of raw text.", valueName: "file"))
+    var text: [String]
+
+    @Option(help: ArgumentHelp("The core directory that is written; nothing may be there.", valueName: "dir"))
+    var out: String
+
+    @Option(help: ArgumentHelp("Updates.", valueName: "n"))
+    var steps = 1000
+
+    @Option(help: ArgumentHelp("Windows of a mini-batch.", valueName: "n"))
+    var batch = 16
+
+    @Option(help: ArgumentHelp("Ids of a window.", valueName: "n"))
+    var length = 256
+
+    @Option(help: ArgumentHelp("The learning rate, which falls to 0.", valueName: "x"))
+    var learningRate = 0.0003
+
+    @Option(help: ArgumentHelp("Steps over which it rises from 0.", valueName: "n"))
+    var warmup = 0
+
+    @Option(help: ArgumentHelp("Largest norm of the gradient; 0 for none.", valueName: "x"))
+    var clip = 1.0
+
+    @Option(help: ArgumentHelp("The core's dropout.", valueName: "x"))
+    var dropout = 0.0
+
+    @Option(help: ArgumentHelp("Decides every draw.", valueName: "n"))
+    var seed: UInt64 = 0
+
+    @Option(help: ArgumentHelp("Threads that compute (default: one a processor).", valueName: "n"))
+    var threads: Int?
+
+    @Flag(help: "Go on from the checkpoint beside --out.")
+    var resume = false
+
+    func validate() throws {
+        if let threads, !(1...1024).contains(threads) {
+            throw ValidationError("--threads is \(threads); 1 to 1024 was expected")
+        }
+    }
+
+    func run() throws {
+        Interruption.watch()
+        var settings = AdaptationSettings(core: core, texts: text)
+        settings.steps = steps
+        settings.batch = batch
+        settings.length = length
+        settings.learningRate = learningRate
+        settings.warmUp = warmup
+        settings.clip = clip
+        settings.dropout = dropout
+        settings.seed = seed
+        settings.threads = threads
+        var progress = ProgressLine()
+        do {
+            let outcome = try CoreAdaptation(settings, to: out, resume: resume).run(
+                isInterrupted: { Interruption.isRequested },
+                progress: { step, loss in
+                    progress.show("step \(step)/\(steps), loss \(loss.formatted(digits: 3))")
+                })
+            progress.clear()
+            print(JSONValue.object(outcome.json).line)
+        } catch let error as TrainingError {
+            progress.clear()
+            guard error.code == .interrupted else { throw error }
+            StandardError.print(error.message)
+            throw ExitCode(130)
+        }
+    }
+}

@@ -1,0 +1,199 @@
+import Foundation
+import JSON
+import PromptStore
+import Serving
+import T5
+import Tensors
+import Testing
+import Training
+
+@Suite("A training run")
+struct TrainingRunTests {
+    let folder: TrainingFolder
+
+    init() throws {
+        folder = try TrainingFolder()
+        try FoodTask.write(into: folder)
+    }
+
+    @Test("learns: the loss falls and the rows held out are answered better than by chance")
+    func learns() throws {
+        let results = try train(
+            folder, "out",
+            [
+                "steps": 60, "batch": 16, "evaluate_every": 10, "test": .string(folder.path("test.jsonl")),
+            ])
+        let result = try #require(results.first)
+        #expect(result.dev.primary >= 0.85, "\(result.dev)")
+        #expect(result.test != nil)
+        let log = try folder.read("out/log.jsonl").split(separator: "\n").map {
+            try #require(try JSONValue.parse(String($0)).object)
+        }
+        #expect(log.map { $0["step"]?.int } == [0, 10, 20, 30, 40, 50, 60])
+        let losses = log.compactMap { $0["loss"]?.double }
+        #expect(losses.count == 6 && losses[5] < losses[0] * 0.6, "\(losses)")
+        #expect(log.compactMap { $0["dev"]?.double }.max() == result.dev.primary)
+    }
+
+    @Test("leaves a task folder with its recipe, log, curves and result")
+    func leavesAFolder() throws {
+        try train(folder, "out", ["test": .string(folder.path("test.jsonl"))])
+        let stored = try TaskFolder(path: folder.path("out"))
+        #expect(stored.definition.name == "topic")
+        #expect(stored.prompt.rows == 4 && stored.prompt.width == 256)
+        let core = try T5Core(EmbeddedCore.path, precision: .bfloat16, pool: WorkerPool(threadCount: 2))
+        #expect(stored.metadata["core_fingerprint"] == core.fingerprint)
+        #expect(stored.metadata["seed"] == "0" && stored.metadata["train_sha256"]?.count == 64)
+        let result = try folder.json("out/result.json")
+        #expect(
+            result.keys == ["task", "method", "rows", "seed", "steps", "seconds", "dev", "test", "published"])
+        #expect(result["task"] == "topic" && result["method"] == "residual-mlp1" && result["steps"] == 6)
+        #expect(result["dev"]?.object?["accuracy"]?.double != nil && result["published"] == .null)
+        #expect(try folder.read("out/card.md").contains("polyprompt-mini"))
+        #expect(try folder.read("out/curves.svg").contains("polyline"))
+        #expect(!folder.exists("out/checkpoint.safetensors"))
+    }
+
+    @Test("its train.json, given back, makes the same prompt bit for bit")
+    func configurationRoundTrip() throws {
+        try train(
+            folder, "first", ["method": "residual-mlp2", "learning_rate": 0.1, "seed": 3, "few_shot": 6])
+        let saved = try folder.json("first/train.json")
+        #expect(saved["method"] == "residual-mlp2" && saved["few_shot"] == 6 && saved["schedule"] == "linear")
+        let run = try TrainingRun(
+            try RunDescription(json: saved, at: "train.json"), folder: folder.path("second"))
+        _ = try run.run()
+        #expect(try prompt(folder, "first") == prompt(folder, "second"))
+        #expect(try folder.json("second/train.json") == saved)
+    }
+
+    @Test("is decided by its seed")
+    func seeds() throws {
+        try train(folder, "a", ["seed": 1])
+        try train(folder, "b", ["seed": 1])
+        try train(folder, "c", ["seed": 2])
+        #expect(try folder.bytes("a/prompt.safetensors") == folder.bytes("b/prompt.safetensors"))
+        #expect(try prompt(folder, "a") != prompt(folder, "c"))
+    }
+
+    @Test("gives each of many jobs what it gives it alone, bit for bit")
+    func manyAreOne() throws {
+        try folder.write(
+            "other.json",
+            #"{"name": "other", "template": "say: {input}", "target_prefix": "it is", "labels": [{"label": "food", "text": "a meal"}, {"label": "weather", "text": "the sky"}]}"#
+        )
+        func task(_ file: String, _ own: [(String, JSONValue)]) -> JSONValue {
+            .object(
+                JSONObject(
+                    [
+                        ("task", .string(folder.path(file))), ("train", .string(folder.path("train.jsonl"))),
+                        ("dev", .string(folder.path("dev.jsonl"))),
+                    ] + own))
+        }
+        var together = try settings(folder)
+        for key in ["task", "train", "dev"] { together[key] = nil }
+        together["tasks"] = .array([
+            task(
+                "task.json",
+                [
+                    ("learning_rate", [0.05, 0.3]), ("seed", [0, 1]),
+                    ("method", ["prompt", "residual-lstm1"]),
+                ]),
+            task("other.json", [("batch", 3), ("accumulation", 2), ("rows", 7), ("steps", 4)]),
+        ])
+        // Small passes, so that the jobs are spread over several.
+        together["batch_rows"] = 150
+        let run = try TrainingRun(
+            try RunDescription(json: together, at: "test"), folder: folder.path("all"))
+        let results = try run.run()
+        #expect(results.count == 9)
+        #expect(Set(results.map(\.folder)).count == 9)
+        for result in results {
+            let alone = try RunDescription(
+                json: folder.json("all/\(result.folder)/train.json"), at: "train.json")
+            #expect(alone.jobs.count == 1)
+            _ = try TrainingRun(alone, folder: folder.path("alone/\(result.folder)")).run()
+            #expect(
+                try prompt(folder, "all/\(result.folder)") == prompt(folder, "alone/\(result.folder)"),
+                "\(result.folder)")
+        }
+        let summary = try #require(folder.json("all/summary.json")["results"]?.array)
+        #expect(summary.count == 5, "four settings of one task, one of the other")
+        #expect(summary[0].object?["seeds"] == [0, 1])
+        #expect(summary[0].object?["dev"]?.object?["accuracy"]?.object?["deviation"]?.double != nil)
+    }
+
+    @Test(
+        "goes on from an interruption as if there had been none",
+        arguments: ["residual-mlp1", "residual-lstm2", "superpos"], [1, 4])
+    func resumes(method: String, after steps: Int) throws {
+        let others: KeyValuePairs<String, JSONValue> = [
+            "method": .string(method), "bottleneck": method == "residual-mlp1" ? 16 : .null, "seed": [0, 5],
+        ]
+        let whole = try train(folder, "whole", others)
+        let error = #expect(throws: TrainingError.self) {
+            try train(folder, "parts", others, interruptedAfter: steps)
+        }
+        #expect(error?.code == .interrupted && error?.message.contains("--resume") == true)
+        #expect(folder.exists("parts/checkpoint.safetensors"))
+        let resumed = try train(folder, "parts", others, resume: true)
+        #expect(!folder.exists("parts/checkpoint.safetensors"))
+        for (whole, resumed) in zip(whole, resumed) {
+            #expect(
+                whole.dev == resumed.dev && whole.steps == resumed.steps && whole.bestStep == resumed.bestStep
+            )
+            #expect(try prompt(folder, "whole/\(whole.folder)") == prompt(folder, "parts/\(resumed.folder)"))
+            func log(_ out: String) throws -> [[JSONValue?]] {
+                try folder.read("\(out)/\(whole.folder)/log.jsonl").split(separator: "\n").map {
+                    let line = try JSONValue.parse(String($0)).object
+                    return [line?["step"], line?["loss"], line?["dev"]]
+                }
+            }
+            #expect(try log("whole") == log("parts"))
+        }
+    }
+
+    @Test("refuses a checkpoint of other settings, a damaged one, and to write over one")
+    func refusesCheckpoints() throws {
+        #expect(throws: TrainingError.self) { try train(folder, "out", interruptedAfter: 2) }
+        func refusal(_ others: KeyValuePairs<String, JSONValue>, resume: Bool) -> String {
+            let error = #expect(throws: TrainingError.self) {
+                try train(folder, "out", others, resume: resume)
+            }
+            #expect(error?.code == .checkpoint)
+            return error?.message ?? ""
+        }
+        #expect(refusal([:], resume: false).contains("--resume"))
+        #expect(refusal(["learning_rate": 0.2], resume: true).contains("setting"))
+        let path = folder.url.appendingPathComponent("out/checkpoint.safetensors")
+        var bytes = try Data(contentsOf: path)
+        bytes[bytes.count - 5] ^= 1
+        try bytes.write(to: path)
+        #expect(refusal([:], resume: true).contains("damaged"))
+        try bytes.prefix(bytes.count / 2).write(to: path)
+        _ = refusal([:], resume: true)
+        try FileManager.default.removeItem(at: path)
+        #expect(refusal([:], resume: true).contains("no checkpoint"))
+    }
+
+    @Test("stops when the dev score has not become better for as long as patience says")
+    func patience() throws {
+        let results = try train(
+            folder, "out",
+            ["steps": 50, "evaluate_every": 1, "patience": 3, "learning_rate": 0, "network_learning_rate": 0])
+        #expect(results[0].steps == 3)
+    }
+
+    @Test("ends a job whose numbers leave their range, and no other")
+    func divergence() throws {
+        let results = try train(
+            folder, "out",
+            [
+                "method": "prompt", "bottleneck": .null, "learning_rate": [0.1, 1000], "clip": 0,
+                "weight_decay": 1, "steps": 12,
+            ])
+        #expect(results.count == 2)
+        #expect(results[0].steps == 12)
+        #expect(try prompt(folder, "out/learning_rate-1000").values.allSatisfy(\.isFinite))
+    }
+}
