@@ -86,7 +86,7 @@ struct AdaptCommand: ParsableCommand {
                 })
             progress.clear()
             print(JSONValue.object(outcome.json).line)
-        } catch let error as TrainingError {
+        } catch {
             progress.clear()
             guard error.code == .interrupted else { throw error }
             StandardError.print(error.message)
