@@ -58,11 +58,15 @@ test-sanitized: dependencies
 	  Tests/CSentencePiece/test.cpp $$(pkg-config --cflags --libs sentencepiece) -o .build/sentencepiece-tests
 	.build/sentencepiece-tests models/polyprompt-mini/spiece.model
 
-# The same requests on other engines, in a Python environment of its own under .build/ (takes hours on two cores).
+# The same requests, and the same steps of training, on other engines, in a Python environment of its own under
+# .build/ (takes hours on two cores).
 bench-peers: build
 	@benchmarks/peers/setup.sh
 	.build/peers-venv/bin/python benchmarks/peers/run.py --polyprompt .build/release/polyprompt \
 	  --output benchmarks/results/peers.json
+	swift build -c release --product polyprompt-train >&2
+	.build/peers-venv/bin/python benchmarks/peers/training.py --polyprompt-train .build/release/polyprompt-train \
+	  --output benchmarks/results/training.json
 
 lint: dependencies
 	@swift format lint --strict --recursive --parallel $(SWIFT_SOURCES)

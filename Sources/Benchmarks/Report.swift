@@ -11,10 +11,23 @@ package struct BenchmarkReport: Sendable {
     /// For people.
     package var table: Table
 
+    /// What a measurement found.
+    package init(json: JSONObject, table: Table) {
+        self.json = json
+        self.table = table
+    }
+
     /// Lines of cells under a heading.
     package struct Table: Sendable {
         var columns: [String]
-        var rows: [[String]] = []
+        /// The lines; a cell for each column.
+        package var rows: [[String]]
+
+        /// A table.
+        package init(columns: [String], rows: [[String]] = []) {
+            self.columns = columns
+            self.rows = rows
+        }
 
         /// The table as text: the first column to the left, the others to the right.
         package var text: String {
@@ -36,9 +49,18 @@ package struct BenchmarkReport: Sendable {
     static func header(
         _ workload: Workload, _ settings: BenchmarkSettings, core: T5Core? = nil
     ) throws -> JSONObject {
+        try header(
+            workload.rawValue, core: settings.core, precision: settings.precision, threads: settings.threads,
+            fingerprint: core?.fingerprint)
+    }
+
+    /// The same for what is no workload of the server's.
+    package static func header(
+        _ workload: String, core: String, precision: T5Core.Precision, threads: Int, fingerprint: String?
+    ) throws -> JSONObject {
         var object = JSONObject([
-            ("workload", .string(workload.rawValue)), ("core", .string(settings.core)),
-            ("precision", .string(settings.precision.rawValue)), ("threads", JSONValue(settings.threads)),
+            ("workload", .string(workload)), ("core", .string(core)),
+            ("precision", .string(precision.rawValue)), ("threads", JSONValue(threads)),
             (
                 "machine",
                 [
@@ -48,7 +70,7 @@ package struct BenchmarkReport: Sendable {
                 ]
             ),
         ])
-        if let core { object["core_fingerprint"] = .string(core.fingerprint) }
+        if let fingerprint { object["core_fingerprint"] = .string(fingerprint) }
         return object
     }
 
@@ -66,13 +88,13 @@ package struct BenchmarkReport: Sendable {
 
 extension Double {
     /// The number with a fixed count of decimals.
-    func fixed(_ digits: Int) -> String { String(format: "%.\(digits)f", self) }
+    package func fixed(_ digits: Int) -> String { String(format: "%.\(digits)f", self) }
 
     /// A share in percent.
     var percent: String { (self * 100).fixed(0) + "%" }
 
     /// A time in a unit that suits it.
-    var duration: String {
+    package var duration: String {
         if self >= 1 { return fixed(2) + " s" }
         return self >= 1e-3 ? (self * 1e3).fixed(1) + " ms" : (self * 1e6).fixed(0) + " µs"
     }

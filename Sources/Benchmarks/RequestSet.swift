@@ -53,7 +53,7 @@ extension RequestSet {
     /// Labels that a task has; the tasks of a set go through them in turn.
     package static let labelCounts = 4...10
     /// Ids below are control ids.
-    private static let firstTextID: Int32 = 3
+    package static let firstTextID: Int32 = 3
 
     /// The requests of a workload.
     ///
@@ -87,7 +87,7 @@ extension RequestSet {
     }
 
     /// Texts of every length mixed.
-    static func texts(_ count: Int, lengths: ClosedRange<Int>, vocabularySize: Int) -> [[Int32]] {
+    package static func texts(_ count: Int, lengths: ClosedRange<Int>, vocabularySize: Int) -> [[Int32]] {
         let ids = firstTextID..<Int32(vocabularySize)
         return (0..<count).map { index in
             var random = SeededGenerator(stream: 1, index: index)
@@ -98,7 +98,7 @@ extension RequestSet {
     }
 
     /// The task of that number, with a prompt of the embedding's scale.
-    static func task(
+    package static func task(
         _ index: Int, width: Int, vocabularySize: Int, endOfSequence: Int32, hasLabels: Bool
     ) throws(PromptStoreError) -> Task {
         var random = SeededGenerator(stream: 2, index: index)

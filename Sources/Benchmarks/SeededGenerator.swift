@@ -1,16 +1,17 @@
 /// SplitMix64 (Steele, Lea & Flood 2014): the same numbers for the same seed, on every machine.
-struct SeededGenerator: RandomNumberGenerator {
+package struct SeededGenerator: RandomNumberGenerator {
     private var state: UInt64
 
     init(seed: UInt64) { state = seed }
 
     /// Numbers that have nothing to do with those of another stream or another index.
-    init(stream: UInt64, index: Int) {
+    package init(stream: UInt64, index: Int) {
         var generator = SeededGenerator(seed: stream)
         self.init(seed: generator.next() ^ UInt64(truncatingIfNeeded: index) &* 0xD1B5_4A32_D192_ED03)
     }
 
-    mutating func next() -> UInt64 {
+    /// The next number.
+    package mutating func next() -> UInt64 {
         state &+= 0x9E37_79B9_7F4A_7C15
         var z = state
         z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9

@@ -27,7 +27,7 @@ package struct Quantiles: Sendable {
 }
 
 /// The middle value; the mean of the two middle ones of an even number; 0 of none.
-func median(_ values: [Double]) -> Double {
+package func median(_ values: [Double]) -> Double {
     let sorted = values.sorted()
     guard !sorted.isEmpty else { return 0 }
     return (sorted[(sorted.count - 1) / 2] + sorted[sorted.count / 2]) / 2

@@ -45,7 +45,7 @@ package enum Extent: Sendable, Equatable {
 }
 
 /// Seconds that `body` takes.
-func seconds<E: Error>(_ body: () throws(E) -> Void) throws(E) -> Double {
+package func seconds<E: Error>(_ body: () throws(E) -> Void) throws(E) -> Double {
     let start = ContinuousClock.now
     try body()
     return (ContinuousClock.now - start) / .seconds(1)

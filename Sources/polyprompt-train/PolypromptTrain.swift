@@ -11,5 +11,7 @@ struct PolypromptTrain: ParsableCommand {
               polyprompt-train fit --core DIR --task task.json --train FILE --dev FILE --out DIR
               polyprompt-train evaluate --core DIR --store PATH --task NAME --data FILE
             """,
-        subcommands: [FitCommand.self, EvaluateCommand.self, ConvertCommand.self, AdaptCommand.self])
+        subcommands: [
+            FitCommand.self, EvaluateCommand.self, ConvertCommand.self, AdaptCommand.self, BenchCommand.self,
+        ])
 }

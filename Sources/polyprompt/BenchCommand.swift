@@ -103,16 +103,7 @@ struct BenchCommand: ParsableCommand {
         ) { progress.show($0) }
         let report = try settings.measure(workload)
         progress.clear()
-        if json != "-" { print(report.table.text) }
-        guard let json else { return }
-        let bytes = Data(JSONValue.object(report.json).indented.utf8)
-        if json == "-" {
-            FileHandle.standardOutput.write(bytes)
-        } else {
-            do { try bytes.write(to: URL(fileURLWithPath: json)) } catch {
-                throw CommandError("cannot write \(json): \(error.localizedDescription)")
-            }
-        }
+        try giveReport(report.table.text, json: JSONValue.object(report.json).indented, to: json)
     }
 
     private var extent: Extent {

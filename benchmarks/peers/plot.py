@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Draws peers.json as one SVG for each core and workload, beside it.
+"""Draws peers.json and training.json as one SVG for each core and workload, beside them.
 
-    plot.py [benchmarks/results/peers.json]
+    plot.py [benchmarks/results/peers.json ...]
 """
 
 import json
@@ -14,6 +14,7 @@ matplotlib.use("svg")
 import matplotlib.pyplot as pyplot
 
 OURS, PEER = "#c2410c", "#94a3b8"
+UNITS = {"train-step": "seconds a step, median; less is better"}
 
 
 def plot(path):
@@ -22,20 +23,24 @@ def plot(path):
     for entry in json.loads(Path(path).read_text()):
         bars = [(f"polyprompt {name}", rate, OURS) for name, rate in entry["ours"].items()]
         bars += [(name.replace("-", " "), rate, PEER) for name, rate in entry["peers"].items()]
-        bars.sort(key=lambda bar: bar[1])
+        unit = UNITS.get(entry["workload"], "requests/s, median")
+        # The best on top.
+        bars.sort(key=lambda bar: bar[1], reverse=entry["workload"] in UNITS)
         names, rates, colours = zip(*bars)
         figure, axes = pyplot.subplots(figsize=(7, 0.6 + 0.34 * len(bars)), layout="constrained")
         drawn = axes.barh(names, rates, color=colours)
         axes.bar_label(drawn, fmt="%.3g", padding=3)
-        axes.set_xlabel("requests/s, median")
+        axes.set_xlabel(unit)
         axes.set_title(f"{entry['core']}, {entry['workload']}, {entry['threads']} threads", loc="left")
         axes.spines[["top", "right"]].set_visible(False)
         axes.margins(x=0.1)
-        file = Path(path).with_name(f"peers-{entry['core']}-{entry['workload']}.svg")
+        file = Path(path).with_name(f"{Path(path).stem}-{entry['core']}-{entry['workload']}.svg")
         figure.savefig(file, metadata={"Date": None})
         pyplot.close(figure)
 
 
 if __name__ == "__main__":
-    default = Path(__file__).resolve().parent.parent / "results/peers.json"
-    plot(sys.argv[1] if len(sys.argv) > 1 else default)
+    results = Path(__file__).resolve().parent.parent / "results"
+    files = [results / name for name in ["peers.json", "training.json"]]
+    for file in sys.argv[1:] or filter(Path.exists, files):
+        plot(file)
