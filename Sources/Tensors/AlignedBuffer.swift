@@ -1,5 +1,3 @@
-import Foundation
-
 /// A block of memory, aligned to a cache line, owned by one object.
 ///
 /// `@unchecked Sendable`: the memory is freed once, in `deinit`; writers are the one engine that owns the
@@ -11,14 +9,8 @@ package final class AlignedBuffer: @unchecked Sendable {
     /// Uninitialised memory for `count` elements of a type.
     package init<Element>(_ count: Int, of type: Element.Type) {
         byteCount = count * MemoryLayout<Element>.stride
-        // Large buffers come and go with every batch. In large pages their first touch costs hundreds of faults
-        // instead of a hundred thousand.
-        let isLarge = byteCount >= 2 * Self.largePage
-        pointer = .allocate(byteCount: max(byteCount, 64), alignment: isLarge ? Self.largePage : 64)
-        if isLarge { madvise(pointer, byteCount / Self.largePage * Self.largePage, MADV_HUGEPAGE) }
+        pointer = .allocate(byteCount: max(byteCount, 64), alignment: 64)
     }
-
-    private static let largePage = 2 << 20
 
     deinit { pointer.deallocate() }
 
