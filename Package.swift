@@ -97,8 +97,8 @@ let package = Package(
         .executableTarget(
             name: "polyprompt-train",
             dependencies: [
-                "CommandSupport", "JSON", "PromptStore", "Serving", "T5", "Tasks", "Tensors", "Tokenization",
-                "Training",
+                "Benchmarks", "CommandSupport", "JSON", "PromptStore", "Serving", "T5", "Tasks", "Tensors",
+                "Tokenization", "Training",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),
