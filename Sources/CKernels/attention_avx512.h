@@ -4,37 +4,14 @@
 #include "attention_kernels.h"
 #include "avx512.h"
 
-/// 16 × 16 transposition of 32-bit elements.
-AVX512_INLINE void transpose(__m512i r[16]) {
-    __m512i t[16];
-    for (int i = 0; i < 16; i += 2) {
-        t[i] = _mm512_unpacklo_epi32(r[i], r[i + 1]);
-        t[i + 1] = _mm512_unpackhi_epi32(r[i], r[i + 1]);
-    }
-    for (int i = 0; i < 16; i += 4)
-        for (int j = 0; j < 2; j++) {
-            r[i + 2 * j] = _mm512_unpacklo_epi64(t[i + j], t[i + j + 2]);
-            r[i + 2 * j + 1] = _mm512_unpackhi_epi64(t[i + j], t[i + j + 2]);
-        }
-    for (int i = 0; i < 16; i += 8)
-        for (int j = 0; j < 4; j++) {
-            t[i + j] = _mm512_shuffle_i32x4(r[i + j], r[i + j + 4], 0x88);
-            t[i + j + 4] = _mm512_shuffle_i32x4(r[i + j], r[i + j + 4], 0xdd);
-        }
-    for (int j = 0; j < 8; j++) {
-        r[j] = _mm512_shuffle_i32x4(t[j], t[j + 8], 0x88);
-        r[j + 8] = _mm512_shuffle_i32x4(t[j], t[j + 8], 0xdd);
-    }
-}
-
 AVX512 static void PP_ATTENTION(pack_keys)(const uint16_t *k, size_t ld, size_t count, size_t width,
                                            uint16_t *panel) {
     for (size_t i = 0; i < width; i += 32) {
-        __mmask32 mask = width - i >= 32 ? 0xffffffff : (1u << (width - i)) - 1;
+        __mmask32 mask = pp_bf16_mask(width, i);
         __m512i rows[16];
         for (size_t n = 0; n < 16; n++)
             rows[n] = n < count ? _mm512_maskz_loadu_epi16(mask, k + n * ld + i) : _mm512_setzero_si512();
-        transpose(rows);
+        pp_transpose16(rows);
         for (size_t n = 0; n < 16; n++) _mm512_store_si512(panel + i * PP_PANEL + n * 32, rows[n]);
     }
 }
@@ -89,10 +66,6 @@ AVX512_INLINE size_t block_rows(const pp_attention_row *row, const uint16_t *cac
     return count;
 }
 
-AVX512_INLINE __mmask32 bf16_mask(size_t width, size_t first) {
-    return width - first >= 32 ? 0xffffffff : (1u << (width - first)) - 1;
-}
-
 /// `pp_sum16` of 16 vectors at once, each by the same tree of additions.
 AVX512_INLINE __m512 sum16_each(const __m512 x[16]) {
     __m512 a[8], b[4], c[2];
@@ -123,7 +96,7 @@ AVX512 static void PP_ATTENTION(decode_scores)(const pp_attention_row *row, floa
             __m512 sums[KEY_BLOCK];
             for (int j = 0; j < KEY_BLOCK; j++) sums[j] = _mm512_setzero_ps();
             for (size_t i = h * width; i < (h + 1) * width; i += 32) {
-                __mmask32 mask = bf16_mask((h + 1) * width, i);
+                __mmask32 mask = pp_bf16_mask((h + 1) * width, i);
                 __m512i q = _mm512_maskz_loadu_epi16(mask, row->q + i);
                 __m512 even = _mm512_castsi512_ps(_mm512_slli_epi32(q, 16));
                 __m512 odd = _mm512_castsi512_ps(_mm512_and_si512(q, high));
@@ -154,7 +127,7 @@ AVX512 static void PP_ATTENTION(decode_values)(const pp_attention_row *row, cons
         for (size_t h = 0; h < row->heads; h++) {
             const float *weight = weights + h * ld + t;
             for (size_t i = h * width; i < (h + 1) * width; i += 32) {
-                __mmask32 mask = bf16_mask((h + 1) * width, i);
+                __mmask32 mask = pp_bf16_mask((h + 1) * width, i);
                 __m512 first = _mm512_maskz_loadu_ps((__mmask16)mask, sums + i);
                 __m512 second = _mm512_maskz_loadu_ps((__mmask16)(mask >> 16), sums + i + 16);
                 __m512 even = _mm512_permutex2var_ps(first, evens, second);

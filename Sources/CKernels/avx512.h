@@ -76,6 +76,34 @@ AVX512_INLINE __mmask16 pp_column_mask(size_t columns, size_t first) {
     return columns - first >= 16 ? 0xffff : (__mmask16)((1u << (columns - first)) - 1);
 }
 
+/// Of 32 bf16 from `first` on those that exist.
+AVX512_INLINE __mmask32 pp_bf16_mask(size_t count, size_t first) {
+    return count - first >= 32 ? 0xffffffff : (1u << (count - first)) - 1;
+}
+
+/// 16 × 16 transposition of 32-bit elements.
+AVX512_INLINE void pp_transpose16(__m512i r[16]) {
+    __m512i t[16];
+    for (int i = 0; i < 16; i += 2) {
+        t[i] = _mm512_unpacklo_epi32(r[i], r[i + 1]);
+        t[i + 1] = _mm512_unpackhi_epi32(r[i], r[i + 1]);
+    }
+    for (int i = 0; i < 16; i += 4)
+        for (int j = 0; j < 2; j++) {
+            r[i + 2 * j] = _mm512_unpacklo_epi64(t[i + j], t[i + j + 2]);
+            r[i + 2 * j + 1] = _mm512_unpackhi_epi64(t[i + j], t[i + j + 2]);
+        }
+    for (int i = 0; i < 16; i += 8)
+        for (int j = 0; j < 4; j++) {
+            t[i + j] = _mm512_shuffle_i32x4(r[i + j], r[i + j + 4], 0x88);
+            t[i + j + 4] = _mm512_shuffle_i32x4(r[i + j], r[i + j + 4], 0xdd);
+        }
+    for (int j = 0; j < 8; j++) {
+        r[j] = _mm512_shuffle_i32x4(t[j], t[j + 8], 0x88);
+        r[j + 8] = _mm512_shuffle_i32x4(t[j], t[j + 8], 0xdd);
+    }
+}
+
 AVX512_INLINE void pp_row_argmax(float *best, int32_t *best_index, __m512 x, size_t column, __mmask16 mask) {
     __m512 least = _mm512_set1_ps(-INFINITY);
     mask = _mm512_mask_cmp_ps_mask(mask, x, x, _CMP_ORD_Q);

@@ -1,33 +1,10 @@
 #include "gradient_kernels.h"
 
 #if defined(__x86_64__)
-#include <immintrin.h>
+#include "avx512.h"
 
 #pragma clang attribute push(                                                                     \
     __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq"))), apply_to = function)
-
-/// 16 × 16 transposition of 32-bit elements.
-static inline __attribute__((always_inline)) void transpose_pairs(__m512i r[16]) {
-    __m512i t[16];
-    for (int i = 0; i < 16; i += 2) {
-        t[i] = _mm512_unpacklo_epi32(r[i], r[i + 1]);
-        t[i + 1] = _mm512_unpackhi_epi32(r[i], r[i + 1]);
-    }
-    for (int i = 0; i < 16; i += 4)
-        for (int j = 0; j < 2; j++) {
-            r[i + 2 * j] = _mm512_unpacklo_epi64(t[i + j], t[i + j + 2]);
-            r[i + 2 * j + 1] = _mm512_unpackhi_epi64(t[i + j], t[i + j + 2]);
-        }
-    for (int i = 0; i < 16; i += 8)
-        for (int j = 0; j < 4; j++) {
-            t[i + j] = _mm512_shuffle_i32x4(r[i + j], r[i + j + 4], 0x88);
-            t[i + j + 4] = _mm512_shuffle_i32x4(r[i + j], r[i + j + 4], 0xdd);
-        }
-    for (int j = 0; j < 8; j++) {
-        r[j] = _mm512_shuffle_i32x4(t[j], t[j + 8], 0x88);
-        r[j + 8] = _mm512_shuffle_i32x4(t[j], t[j + 8], 0xdd);
-    }
-}
 
 /// As 64-bit elements, each of two depths of two columns, the block is 8 × 8: those are transposed, and in
 /// each the middle two numbers change places.
@@ -60,12 +37,12 @@ static void pp_avx512_transpose(const uint16_t *x, size_t ld, size_t rows, size_
     for (size_t r = 0; r < padded; r += 16) {
         for (size_t c = 0; c < columns; c += 32) {
             const size_t width = columns - c < 32 ? columns - c : 32;
-            const __mmask32 mask = width == 32 ? 0xffffffff : (1u << width) - 1;
+            const __mmask32 mask = pp_bf16_mask(columns, c);
             __m512i block[16];
             for (size_t i = 0; i < 16; i++)
                 block[i] = r + i < rows ? _mm512_maskz_loadu_epi16(mask, x + (r + i) * ld + c)
                                         : _mm512_setzero_si512();
-            transpose_pairs(block);
+            pp_transpose16(block);
             for (size_t i = 0; i < 16; i++) {
                 if (2 * i >= width) break;
                 uint16_t *even = out + (c + 2 * i) * ldo + r;
@@ -78,20 +55,16 @@ static void pp_avx512_transpose(const uint16_t *x, size_t ld, size_t rows, size_
     }
 }
 
-static inline __mmask32 lanes_left(size_t count, size_t done) {
-    return count - done >= 32 ? 0xffffffff : (1u << (count - done)) - 1;
-}
-
 static void pp_avx512_signs(const uint16_t *hidden, size_t count, uint32_t *signs) {
     for (size_t i = 0; i < count; i += 32) {
-        const __m512i x = _mm512_maskz_loadu_epi16(lanes_left(count, i), hidden + i);
+        const __m512i x = _mm512_maskz_loadu_epi16(pp_bf16_mask(count, i), hidden + i);
         signs[i / 32] = _mm512_test_epi16_mask(x, x);
     }
 }
 
 static void pp_avx512_signs_gradient(const uint32_t *signs, uint16_t *gradient, size_t count) {
     for (size_t i = 0; i < count; i += 32) {
-        const __mmask32 exists = lanes_left(count, i);
+        const __mmask32 exists = pp_bf16_mask(count, i);
         const __m512i g = _mm512_maskz_loadu_epi16(exists & signs[i / 32], gradient + i);
         _mm512_mask_storeu_epi16(gradient + i, exists, g);
     }
