@@ -11,8 +11,8 @@ enum { QUERY_BLOCK = 64 };
 
 const pp_attention_kernels *pp_attention_kernels_of(const pp_cpu *cpu) {
 #if defined(__x86_64__)
-    if (cpu->isa == PP_ISA_AMX) return &pp_attention_amx_kernels;
-    if (cpu->isa == PP_ISA_AVX512) return &pp_attention_avx512_kernels;
+    if (cpu->avx512_bf16) return &pp_attention_avx512_bf16_kernels;
+    if (cpu->isa >= PP_ISA_AVX512) return &pp_attention_avx512_kernels;
     if (cpu->isa == PP_ISA_AVX2) return &pp_attention_avx2_kernels;
 #endif
     (void)cpu;

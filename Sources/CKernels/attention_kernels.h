@@ -23,7 +23,7 @@ typedef struct pp_attention_kernels {
 extern const pp_attention_kernels pp_attention_scalar_kernels;
 #if defined(__x86_64__)
 extern const pp_attention_kernels pp_attention_avx2_kernels, pp_attention_avx512_kernels,
-    pp_attention_amx_kernels;
+    pp_attention_avx512_bf16_kernels;
 #endif
 
 /// Those of a CPU.

@@ -2,8 +2,6 @@
 
 // One entry for each instruction set; gemm.c chooses.
 
-#include <stdbool.h>
-
 #include "gemm.h"
 
 typedef struct pp_range {
@@ -16,8 +14,10 @@ void pp_gemm_int8_scalar(const pp_gemm *gemm, pp_range range);
 #if defined(__x86_64__)
 void pp_gemm_bf16_avx2(const pp_gemm *gemm, pp_range range);
 void pp_gemm_int8_avx2(const pp_gemm *gemm, pp_range range);
-void pp_gemm_bf16_avx512(const pp_gemm *gemm, pp_range range, bool native);
-void pp_gemm_int8_avx512(const pp_gemm *gemm, pp_range range);
+void pp_gemm_bf16_avx512(const pp_gemm *gemm, pp_range range);
+void pp_gemm_int8_avx512(const pp_gemm *gemm, pp_range range);       // needs VNNI
+void pp_gemm_bf16_avx512_bf16(const pp_gemm *gemm, pp_range range);
+void pp_gemm_int8_avx512_bf16(const pp_gemm *gemm, pp_range range);  // needs VNNI
 void pp_gemm_bf16_amx(const pp_gemm *gemm, pp_range range);
 void pp_gemm_int8_amx(const pp_gemm *gemm, pp_range range);
 #endif
