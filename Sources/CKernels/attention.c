@@ -41,21 +41,13 @@ static layout lay_out(size_t keys, size_t width) {
     return l;
 }
 
-size_t pp_attention_scratch(size_t keys, size_t head_width) { return lay_out(keys, head_width).total; }
+size_t pp_attention_panels(size_t keys, size_t head_width) { return lay_out(keys, head_width).scores; }
 
-void pp_attention_block(const pp_cpu *cpu, const pp_attention *x, size_t begin, size_t end, void *scratch) {
+void pp_attention_pack(const pp_cpu *cpu, const pp_attention *x, void *panels) {
     const pp_attention_kernels *kernel = pp_attention_kernels_of(cpu);
     size_t width = x->head_width;
-    if (x->keys == 0) {
-        for (size_t i = begin; i < end; i++) memset(x->out + i * x->ld_out, 0, width * sizeof(uint16_t));
-        return;
-    }
     layout l = lay_out(x->keys, width);
-    uint16_t *keys = scratch, *values = (uint16_t *)((char *)scratch + l.values);
-    float *scores = (float *)((char *)scratch + l.scores), *scales = (float *)((char *)scratch + l.scales);
-    uint16_t *weights = (uint16_t *)((char *)scratch + l.weights);
-    size_t ld_scores = l.score_stride / sizeof(float), ld_weights = l.weight_stride / sizeof(uint16_t);
-
+    uint16_t *keys = panels, *values = (uint16_t *)((char *)panels + l.values);
     for (size_t p = 0; p < l.key_panels; p++) {
         size_t left = x->keys - p * PP_PANEL;
         kernel->pack_keys(x->k + p * PP_PANEL * x->ld_k, x->ld_k, left < PP_PANEL ? left : PP_PANEL, width,
@@ -66,9 +58,27 @@ void pp_attention_block(const pp_cpu *cpu, const pp_attention *x, size_t begin, 
         kernel->pack_values(x->v + p * PP_PANEL, x->ld_v, x->keys, left < PP_PANEL ? left : PP_PANEL,
                             values + p * pp_panel_bf16(x->keys));
     }
+}
+
+size_t pp_attention_scratch(size_t keys, size_t head_width) { return lay_out(keys, head_width).total; }
+
+void pp_attention_block(const pp_cpu *cpu, const pp_attention *x, size_t begin, size_t end, void *scratch) {
+    const pp_attention_kernels *kernel = pp_attention_kernels_of(cpu);
+    size_t width = x->head_width;
+    if (x->keys == 0) {
+        for (size_t i = begin; i < end; i++) memset(x->out + i * x->ld_out, 0, width * sizeof(uint16_t));
+        return;
+    }
+    layout l = lay_out(x->keys, width);
+    const char *panels = x->panels ? x->panels : scratch;
+    float *scores = (float *)((char *)scratch + l.scores), *scales = (float *)((char *)scratch + l.scales);
+    uint16_t *weights = (uint16_t *)((char *)scratch + l.weights);
+    size_t ld_scores = l.score_stride / sizeof(float), ld_weights = l.weight_stride / sizeof(uint16_t);
+
+    if (!x->panels) pp_attention_pack(cpu, x, scratch);
     for (size_t i = begin; i < end; i += QUERY_BLOCK) {
         size_t rows = end - i < QUERY_BLOCK ? end - i : QUERY_BLOCK;
-        pp_gemm score = {.a = x->q + i * x->ld_q, .lda = x->ld_q, .panels = keys, .k = width,
+        pp_gemm score = {.a = x->q + i * x->ld_q, .lda = x->ld_q, .panels = panels, .k = width,
                          .columns = x->keys, .epilogue = PP_STORE_F32, .f32 = scores, .ld_f32 = ld_scores};
         pp_gemm_bf16(cpu, &score, 0, rows, 0, l.key_panels);
         for (size_t m = 0; m < rows; m++) {
@@ -81,8 +91,8 @@ void pp_attention_block(const pp_cpu *cpu, const pp_attention *x, size_t begin, 
                 pp_bf16_dropout(cpu, &dropout, weights + m * ld_weights, x->keys);
             }
         }
-        pp_gemm mix = {.a = weights, .lda = ld_weights, .panels = values, .k = l.depth, .columns = width,
-                       .row_scale = scales, .epilogue = PP_STORE_BF16, .bf16 = x->out + i * x->ld_out,
+        pp_gemm mix = {.a = weights, .lda = ld_weights, .panels = panels + l.values, .k = l.depth,
+                       .columns = width, .row_scale = scales, .epilogue = PP_STORE_BF16, .bf16 = x->out + i * x->ld_out,
                        .ld_bf16 = x->ld_out};
         pp_gemm_bf16(cpu, &mix, 0, rows, 0, l.value_panels);
     }

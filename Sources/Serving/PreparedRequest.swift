@@ -54,16 +54,22 @@ struct PreparedRequest: Sendable {
     var items: [CoreItem] {
         members.map { member in
             let work: CoreItem.Work
+            let decoderRows: Int
             switch self.work {
             case .score(let labels):
                 let normalization: LabelNormalization =
                     member.task.definition.normalize == .labels ? .labels : .vocabulary
-                work = .score(
-                    LabelScoringOptions(
-                        trie: labels.trie, normalization: normalization, prefix: member.task.prefix))
-            case .generate(let options): work = .generate(member.prefixed(options))
+                let options = LabelScoringOptions(
+                    trie: labels.trie, normalization: normalization, prefix: member.task.prefix)
+                work = .score(options)
+                decoderRows = options.decoderRows
+            case .generate(let options):
+                let options = member.prefixed(options)
+                work = .generate(options)
+                decoderRows = options.decoderRows
             }
-            return CoreItem(input: T5Input(rows: member.prompt, ids: member.ids), work: work)
+            let input = T5Input(rows: member.prompt, ids: member.ids, decoderRows: decoderRows)
+            return CoreItem(input: input, work: work)
         }
     }
 

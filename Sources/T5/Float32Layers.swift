@@ -42,6 +42,13 @@ final class Float32Layers: T5Layers {
         normalize(x, total, weights.encoderNorm, into: x)
     }
 
+    func encoderOutputs(
+        _ x: UnsafePointer<Float>, lengths: [Int], decoderRows: (Int) -> Int?
+    ) -> [AlignedBuffer?] {
+        // The reference computes keys and values as the model's definition says.
+        lengths.dropFirst().map { _ in nil }
+    }
+
     func crossKeysValues(_ x: UnsafePointer<Float>, rows: Int) -> [AlignedBuffer] {
         let inner = configuration.innerWidth
         return weights.decoder.map { layer in
@@ -232,7 +239,7 @@ final class Float32Layers: T5Layers {
         normalize(x, rows.count, layer.crossAttentionNorm, into: normalized)
         linear(normalized, rows.count, layer.crossAttention.q, into: q)
         let context = attend(rows, longest: longest, queryStride: inner, q) { row, _ in
-            let start = row.sequence.encoderRows.lowerBound * 2 * inner
+            let start = row.firstKeyValue * 2 * inner
             return AttentionTarget(
                 keysValues: UnsafePointer(row.sequence.encoded.crossKeysValues[index].elements() + start),
                 path: nil,

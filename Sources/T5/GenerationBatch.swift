@@ -141,15 +141,15 @@ public final class GenerationBatch {
         let users = Dictionary(grouping: entries.indices) { ObjectIdentifier(entries[$0].encoded) }
         for indices in users.values {
             let encoded = entries[indices[0]].encoded
-            var kept: [Range<Int>] = []
-            for index in indices where kept.last != entries[index].encoderRows {
-                kept.append(entries[index].encoderRows)
+            var kept: [Int] = []
+            for index in indices where kept.last != entries[index].number {
+                kept.append(entries[index].number)
             }
-            guard 2 * kept.reduce(0, { $0 + $1.count }) < encoded.rowCount else { continue }
+            guard 2 * kept.reduce(0, { $0 + encoded.range(of: $1).count }) < encoded.rowCount else { continue }
             let smaller = encoded.keeping(kept, rowSize: session.cacheRowSize)
             var place = 0
             for index in indices {
-                if entries[index].encoderRows != kept[place] { place += 1 }
+                if entries[index].number != kept[place] { place += 1 }
                 for sequence in entries[index].sequences { sequence.move(to: smaller, sequence: place) }
             }
         }
@@ -158,7 +158,8 @@ public final class GenerationBatch {
 
 extension GenerationBatch.Entry {
     var encoded: EncodedBatch { sequences[0].encoded }
-    var encoderRows: Range<Int> { sequences[0].encoderRows }
+    /// The sequence's number within the encoded batch.
+    var number: Int { sequences[0].number }
 
     /// Advances the state, and has the branches that go on take their origins' caches: the first to continue
     /// an origin takes it over, others a copy.

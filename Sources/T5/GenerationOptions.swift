@@ -46,6 +46,13 @@ public struct GenerationOptions: Sendable {
         return branches * (prefix.count + maximumNewTokens)
     }
 
+    /// Most decoder rows that the whole generation takes; `Int.max` when that is no number.
+    public var decoderRows: Int {
+        let (positions, overflows) = prefix.count.addingReportingOverflow(maximumNewTokens)
+        let rows = positions.multipliedReportingOverflow(by: branchCount)
+        return overflows || rows.overflow ? .max : rows.partialValue
+    }
+
     /// Decoder rows that a step takes.
     public var branchCount: Int { max(beamCount, returnedSequences) }
 

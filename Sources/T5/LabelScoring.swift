@@ -16,6 +16,9 @@ public struct LabelScoringOptions: Sendable {
         self.normalization = normalization
         self.prefix = prefix
     }
+
+    /// Decoder rows that scoring takes.
+    public var decoderRows: Int { prefix.count + trie.neededNodes(normalization).count }
 }
 
 extension T5Session {

@@ -116,7 +116,8 @@ final class PackedLayers: T5Layers {
                         q: q, k: q + inner, v: q + 2 * inner, ld_q: qkvStride, ld_k: qkvStride,
                         ld_v: qkvStride,
                         out: context + start * contextStride + head * headWidth, ld_out: contextStride,
-                        keys: length, head_width: headWidth, bias: bias.center(head: head), dropout: nil)
+                        keys: length, head_width: headWidth, bias: bias.center(head: head), dropout: nil,
+                        panels: nil)
                     let scratch: UnsafeMutablePointer<UInt8> = workspace.attention.reserve(
                         pp_attention_scratch(length, headWidth))
                     withUnsafePointer(to: cpu) { pp_attention_block($0, &attention, 0, length, scratch) }
@@ -169,6 +170,8 @@ final class PackedLayers: T5Layers {
         let d = configuration.modelWidth
         let inner = configuration.innerWidth
         let team = Team(pool: pool)
+        let all = rows.enumerated().map { (number: $0.offset, row: $0.element) }
+        let cross = CrossAttentionRows(rows)
         withWorkspace { workspace in
             let qkvStride = stride(3 * inner)
             let contextStride = stride(inner)
@@ -185,7 +188,7 @@ final class PackedLayers: T5Layers {
                     let cache = row.sequence.cache[index].elements(UInt16.self) + row.slot * 2 * inner
                     cache.update(from: qkv + number * qkvStride + inner, count: 2 * inner)
                 }
-                attend(rows, qkv, qkvStride, context, contextStride, longest) { row in
+                attend(all, qkv, qkvStride, context, contextStride, longest) { row in
                     pp_attention_row(
                         row.sequence.cache[index].elements(UInt16.self), inner: inner, keys: row.position + 1,
                         position: row.position)
@@ -201,12 +204,15 @@ final class PackedLayers: T5Layers {
                     gemm.bf16 = qkv
                     gemm.ld_bf16 = qkvStride
                 }
-                attend(rows, qkv, qkvStride, context, contextStride, longest, isCross: true) { row in
-                    let start = row.sequence.encoderRows.lowerBound * 2 * inner
-                    return pp_attention_row(
-                        row.sequence.encoded.crossKeysValues[index].elements(UInt16.self) + start,
+                attend(cross.projected, qkv, qkvStride, context, contextStride, longest, isCross: true) { row in
+                    pp_attention_row(
+                        row.sequence.encoded.crossKeysValues[index].elements(UInt16.self)
+                            + row.firstKeyValue * 2 * inner,
                         inner: inner,
                         keys: row.sequence.encoderRows.count, position: 0)
+                }
+                if let direct = layer.crossDirect, !cross.direct.isEmpty {
+                    attendDirectly(direct, cross.direct, qkv, qkvStride, context, contextStride, team, workspace)
                 }
                 multiply(context, contextStride, rows.count, layer.crossO, team, workspace) { gemm in
                     gemm.epilogue = PP_ADD_F32
@@ -220,7 +226,7 @@ final class PackedLayers: T5Layers {
     }
 
     private func attend(
-        _ rows: [DecoderRow], _ q: UnsafeMutablePointer<UInt16>, _ qStride: Int,
+        _ rows: [(number: Int, row: DecoderRow)], _ q: UnsafeMutablePointer<UInt16>, _ qStride: Int,
         _ context: UnsafeMutablePointer<UInt16>, _ contextStride: Int, _ longest: Int, isCross: Bool = false,
         target: (DecoderRow) -> pp_attention_row
     ) {
@@ -231,8 +237,8 @@ final class PackedLayers: T5Layers {
             withWorkspace { workspace in
                 let scratch: UnsafeMutablePointer<UInt8> = workspace.attention.reserve(
                     pp_attention_decode_scratch(longest, heads, headWidth))
-                for number in range {
-                    var row = target(rows[number])
+                for (number, decoderRow) in rows[range] {
+                    var row = target(decoderRow)
                     row.q = UnsafePointer(q + number * qStride)
                     row.out = context + number * contextStride
                     row.heads = heads
@@ -242,7 +248,7 @@ final class PackedLayers: T5Layers {
                         row.ld_bias = bias.stride
                     }
                     withUnsafePointer(to: cpu) { cpu in
-                        if !isCross, let path = rows[number].path {
+                        if !isCross, let path = decoderRow.path {
                             path.withUnsafeBufferPointer { path in
                                 row.path = path.baseAddress
                                 pp_attention_decode(cpu, &row, scratch)

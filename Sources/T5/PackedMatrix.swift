@@ -39,18 +39,69 @@ package struct PackedMatrix: Sendable {
     }
 }
 
-/// Some of the inputs (columns) of a checkpoint's matrix.
-struct MatrixPart {
-    let tensor: StoredTensor
-    let columns: Range<Int>
+/// A part of a checkpoint's matrix.
+enum MatrixPart {
+    /// Some of its inputs (columns), of all outputs.
+    case inputs(StoredTensor, Range<Int>)
+    /// Some of its outputs (rows), transposed: they become the inputs.
+    case transposed(StoredTensor, Range<Int>)
 
-    /// The whole matrix when no columns are named.
-    init(_ tensor: StoredTensor, columns: Range<Int>? = nil) {
-        self.tensor = tensor
-        self.columns = columns ?? 0..<tensor.shape[1]
+    /// The whole matrix.
+    init(_ tensor: StoredTensor) { self = .inputs(tensor, 0..<tensor.shape[1]) }
+
+    /// Outputs.
+    var rows: Int {
+        switch self {
+        case .inputs(let tensor, _): tensor.shape[0]
+        case .transposed(let tensor, _): tensor.shape[1]
+        }
     }
 
-    var rows: Int { tensor.shape[0] }
+    /// Inputs.
+    var depth: Int {
+        switch self {
+        case .inputs(_, let range), .transposed(_, let range): range.count
+        }
+    }
+
+    /// What it says about the arena.
+    var layout: String {
+        switch self {
+        case .inputs(_, let range): "\(rows)x\(range.lowerBound)..<\(range.upperBound)"
+        case .transposed(_, let range): "\(rows)x\(range.lowerBound)..<\(range.upperBound) transposed"
+        }
+    }
+
+    /// Hands out the part as the packing kernels read it. Where a matrix is transposed, or lies at an odd offset of
+    /// its file, it is first widened into memory of its own.
+    func withKernelMatrix(_ body: (pp_matrix) -> Void) {
+        switch self {
+        case .inputs(let tensor, let range):
+            let width = tensor.shape[1]
+            let copy = tensor.isAligned ? nil : tensor.floats()
+            let type = copy == nil ? tensor.elementType : .float32
+            let data = copy.map { UnsafeRawPointer($0.pointer) } ?? tensor.bytes.baseAddress
+            withExtendedLifetime(copy) {
+                body(
+                    pp_matrix(
+                        data: data.map { $0 + range.lowerBound * type.size }, rows: rows, ld: width,
+                        type: type.kernelType))
+            }
+        case .transposed(let tensor, let range):
+            let values = tensor.floats()
+            let copy = AlignedBuffer(rows * depth, of: Float.self)
+            let out: UnsafeMutablePointer<Float> = copy.elements()
+            for row in 0..<rows {
+                for (column, source) in range.enumerated() {
+                    out[row * depth + column] = values.pointer[source * rows + row]
+                }
+            }
+            withExtendedLifetime(copy) {
+                body(
+                    pp_matrix(data: UnsafeRawPointer(out), rows: rows, ld: depth, type: PP_F32))
+            }
+        }
+    }
 }
 
 /// What one packed matrix is made of, and where it lies in the arena.
@@ -63,7 +114,7 @@ struct PackedMatrixPlan {
     /// Bytes from the arena's start.
     let offset: Int
 
-    var depth: Int { sources[0].columns.count }
+    var depth: Int { sources[0].depth }
 
     private var outputs: Int { sources.reduce(0) { $0 + $1.rows } }
 
@@ -84,8 +135,7 @@ struct PackedMatrixPlan {
 
     /// What it says about the arena: two plans with equal texts read the same from it.
     var layout: String {
-        let parts = sources.map { "\($0.rows)x\($0.columns.lowerBound)..<\($0.columns.upperBound)" }
-        return "\(offset) \(precision.rawValue) \(parts.joined(separator: " "))"
+        return "\(offset) \(precision.rawValue) \(sources.map(\.layout).joined(separator: " "))"
             + (gain == nil ? "" : " gain") + (isGated ? " gated" : "")
     }
 
@@ -103,32 +153,30 @@ struct PackedMatrixPlan {
 
     /// Packs the sources into an arena, its panels spread over the pool's threads.
     func pack(into arena: UnsafeMutableRawPointer, pool: WorkerPool) {
-        // A matrix at an odd offset of its file is widened into memory of its own, which is aligned.
-        let copies = sources.map { $0.tensor.isAligned ? nil : $0.tensor.floats() }
-        let matrices = zip(sources, copies).map { source, copy in
-            let type = copy == nil ? source.tensor.elementType : .float32
-            let width = source.tensor.shape[1]
-            let data = copy.map { UnsafeRawPointer($0.pointer) } ?? source.tensor.bytes.baseAddress
-            return pp_matrix(
-                data: data.map { $0 + source.columns.lowerBound * type.size }, rows: source.rows, ld: width,
-                type: type.kernelType)
-        }
+        withKernelMatrices(sources[...], []) { pack($0, into: arena + offset, pool: pool) }
+    }
+
+    private func withKernelMatrices(
+        _ parts: ArraySlice<MatrixPart>, _ matrices: [pp_matrix], _ body: ([pp_matrix]) -> Void
+    ) {
+        guard let first = parts.first else { return body(matrices) }
+        first.withKernelMatrix { withKernelMatrices(parts.dropFirst(), matrices + [$0], body) }
+    }
+
+    private func pack(_ matrices: [pp_matrix], into start: UnsafeMutableRawPointer, pool: WorkerPool) {
         let arrangement = isGated ? PP_INTERLEAVED : PP_CONCATENATED
-        let start = arena + offset
         pool.ranges(of: panelCount, grain: 2) { range in
-            withExtendedLifetime(copies) {
-                switch precision {
-                case .bfloat16:
-                    pp_pack_bf16(
-                        matrices, matrices.count, arrangement, depth, gain?.pointer, range.lowerBound,
-                        range.upperBound, start.assumingMemoryBound(to: UInt16.self))
-                case .int8:
-                    pp_pack_int8(
-                        matrices, matrices.count, arrangement, depth, gain?.pointer, range.lowerBound,
-                        range.upperBound, start.assumingMemoryBound(to: Int8.self),
-                        (start + panelBytes).assumingMemoryBound(to: Float.self),
-                        (start + panelBytes + channelCount * 4).assumingMemoryBound(to: Int32.self))
-                }
+            switch precision {
+            case .bfloat16:
+                pp_pack_bf16(
+                    matrices, matrices.count, arrangement, depth, gain?.pointer, range.lowerBound,
+                    range.upperBound, start.assumingMemoryBound(to: UInt16.self))
+            case .int8:
+                pp_pack_int8(
+                    matrices, matrices.count, arrangement, depth, gain?.pointer, range.lowerBound,
+                    range.upperBound, start.assumingMemoryBound(to: Int8.self),
+                    (start + panelBytes).assumingMemoryBound(to: Float.self),
+                    (start + panelBytes + channelCount * 4).assumingMemoryBound(to: Int32.self))
             }
         }
     }

@@ -13,6 +13,8 @@ final class Workspace: @unchecked Sendable {
     var context = Scratch()
     var hidden = Scratch()
     var attention = Scratch()
+    var directQueries = Scratch()
+    var directContext = Scratch()
 }
 
 /// Rows as the kernels read them: bfloat16 or int8, `rowSize` bytes from one to the next, with a scale for each.

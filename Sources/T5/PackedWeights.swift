@@ -15,7 +15,18 @@ package struct PackedWeights: Sendable {
         package let qkv, o: PackedMatrix
         package let crossAttentionNorm: FloatTensor
         package let crossQ, crossKV, crossO: PackedMatrix
+        /// For cross-attention without keys and values; `nil` where heads do not fill whole panels.
+        let crossDirect: DirectCrossAttention?
         package let feedForward: FeedForward
+    }
+
+    /// The matrices that make keys and values, on the decoder's side, in bfloat16.
+    struct DirectCrossAttention {
+        /// Each head's part of the keys' matrix transposed, head after head: `[heads × d_model, d_kv]`.
+        let keys: PackedMatrix
+        /// The matrix that has the values' columns, and the panel where they begin.
+        let values: PackedMatrix
+        let firstValuePanel: Int
     }
 
     package struct FeedForward: Sendable {
@@ -42,9 +53,12 @@ package struct PackedWeights: Sendable {
 
     /// Packs a core's weights, or maps what was packed before.
     ///
-    /// - Parameter fingerprint: Of the core whose packed form is kept on disk; `nil` to pack in memory only.
+    /// - Parameters:
+    ///   - headWidth: Width of an attention head.
+    ///   - fingerprint: Of the core whose packed form is kept on disk; `nil` to pack in memory only.
     init(
-        _ weights: T5Weights<StoredTensor>, precision: PackedPrecision, fingerprint: String?, pool: WorkerPool
+        _ weights: T5Weights<StoredTensor>, headWidth: Int, precision: PackedPrecision, fingerprint: String?,
+        pool: WorkerPool
     ) {
         var plans: [PackedMatrixPlan] = []
         var end = 0
@@ -71,7 +85,7 @@ package struct PackedWeights: Sendable {
             let inputs = [layer.gate] + (layer.up.map { [$0] } ?? [])
             return (
                 plan(inputs.map { MatrixPart($0) }, norm: norm, isGated: layer.up != nil),
-                Self.slices(layer.gate.shape[0]).map { plan([MatrixPart(layer.down, columns: $0)]) }
+                Self.slices(layer.gate.shape[0]).map { plan([.inputs(layer.down, $0)]) }
             )
         }
         let encoderPlans = weights.encoder.map { layer in
@@ -83,14 +97,25 @@ package struct PackedWeights: Sendable {
                 feedForward: plan(layer.feedForward, norm: layer.feedForwardNorm)
             )
         }
+        let panel = Int(PP_PANEL)
+        let width = weights.embedding.shape[1]
+        let fillsPanels = headWidth % panel == 0 && width % panel == 0
         let decoderPlans = weights.decoder.map { layer in
             let own = layer.selfAttention
             let cross = layer.crossAttention
+            let direct: (keys: Int, values: Int?)? = fillsPanels ? (
+                plan(
+                    stride(from: 0, to: cross.k.shape[0], by: headWidth).map {
+                        .transposed(cross.k, $0..<$0 + headWidth)
+                    }, as: .bfloat16),
+                precision == .bfloat16 ? nil : plan([MatrixPart(cross.v)], as: .bfloat16)
+            ) : nil
             return (
                 layer: layer, qkv: plan(own.q, own.k, own.v, norm: layer.selfAttentionNorm),
                 o: plan(own.o),
                 crossQ: plan(cross.q, norm: layer.crossAttentionNorm), crossKV: plan(cross.k, cross.v),
-                crossO: plan(cross.o), feedForward: plan(layer.feedForward, norm: layer.feedForwardNorm)
+                crossO: plan(cross.o), direct: direct,
+                feedForward: plan(layer.feedForward, norm: layer.feedForwardNorm)
             )
         }
         // The head stays in bfloat16 for int8 too: its rounding would go into the scores unaveraged. On the shipped
@@ -128,6 +153,11 @@ package struct PackedWeights: Sendable {
                 selfAttentionNorm: plans.layer.selfAttentionNorm.floats(), qkv: matrix(plans.qkv),
                 o: matrix(plans.o), crossAttentionNorm: plans.layer.crossAttentionNorm.floats(),
                 crossQ: matrix(plans.crossQ), crossKV: matrix(plans.crossKV), crossO: matrix(plans.crossO),
+                crossDirect: plans.direct.map { direct in
+                    DirectCrossAttention(
+                        keys: matrix(direct.keys), values: matrix(direct.values ?? plans.crossKV),
+                        firstValuePanel: direct.values == nil ? plans.layer.crossAttention.k.shape[0] / panel : 0)
+                },
                 feedForward: feedForward(plans.feedForward, norm: plans.layer.feedForwardNorm))
         }
         head = matrix(headPlan)

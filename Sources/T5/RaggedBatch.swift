@@ -6,12 +6,24 @@ public struct T5Input: Sendable {
     public var rows: [Float]
     /// Token ids, looked up in the embedding.
     public var ids: [Int32]
+    /// The most decoder rows that will attend to the sequence, when that is known: for few of them its
+    /// cross-attention keys and values need not be computed. More may come; that is only slower.
+    public var decoderRows: Int?
 
     /// A sequence of rows, then ids.
-    public init(rows: [Float], ids: [Int32]) {
+    public init(rows: [Float], ids: [Int32], decoderRows: Int? = nil) {
         self.rows = rows
         self.ids = ids
+        self.decoderRows = decoderRows
     }
+}
+
+/// What the decoder's cross-attention to a sequence reads.
+enum CrossAttentionMemory: Sendable {
+    /// Rows of the batch's keys and values from this one on.
+    case keysValues(first: Int)
+    /// The encoder's output itself, as `pp_attention_pack` leaves it: the same for all layers and heads.
+    case encoderOutput(AlignedBuffer)
 }
 
 /// Sequences stacked without padding, and where each begins.
@@ -20,14 +32,21 @@ public final class EncodedBatch: Sendable {
     public let cumulativeSequenceLengths: [Int]
     /// `[rows, d_model]`: the encoder's output, final norm applied.
     let rows: FloatBuffer
-    /// A decoder layer's cross-attention keys and values `[rows, 2 × inner]`, keys first, one matrix a layer.
+    /// A decoder layer's cross-attention keys and values `[rows, 2 × inner]`, keys first, one matrix a layer; of
+    /// the sequences that have them.
     let crossKeysValues: [AlignedBuffer]
+    /// Of each sequence.
+    let crossMemories: [CrossAttentionMemory]
     let width: Int
 
-    init(cumulativeSequenceLengths: [Int], rows: FloatBuffer, crossKeysValues: [AlignedBuffer], width: Int) {
+    init(
+        cumulativeSequenceLengths: [Int], rows: FloatBuffer, crossKeysValues: [AlignedBuffer],
+        crossMemories: [CrossAttentionMemory], width: Int
+    ) {
         self.cumulativeSequenceLengths = cumulativeSequenceLengths
         self.rows = rows
         self.crossKeysValues = crossKeysValues
+        self.crossMemories = crossMemories
         self.width = width
     }
 
@@ -49,24 +68,41 @@ public final class EncodedBatch: Sendable {
     /// Rows of all sequences.
     public var rowCount: Int { cumulativeSequenceLengths.last ?? 0 }
 
-    /// A batch of only some stretches of rows, which become its sequences.
+    /// A batch of only some sequences.
     ///
     /// - Parameter rowSize: Bytes of a row of the keys and values.
-    func keeping(_ stretches: [Range<Int>], rowSize: Int) -> EncodedBatch {
+    func keeping(_ sequences: [Int], rowSize: Int) -> EncodedBatch {
         var lengths = [0]
-        for stretch in stretches { lengths.append((lengths.last ?? 0) + stretch.count) }
-        let total = lengths.last ?? 0
-        let rows = FloatBuffer(count: total * width)
-        let keysValues = crossKeysValues.map { _ in AlignedBuffer(total * rowSize, of: UInt8.self) }
-        for (start, stretch) in zip(lengths, stretches) {
-            (rows.pointer + start * width).update(
-                from: self.rows.pointer + stretch.lowerBound * width, count: stretch.count * width)
-            for (copy, source) in zip(keysValues, crossKeysValues) {
-                (copy.pointer + start * rowSize).copyMemory(
-                    from: source.pointer + stretch.lowerBound * rowSize, byteCount: stretch.count * rowSize)
+        var memories: [CrossAttentionMemory] = []
+        var copies: [(from: Int, to: Int, count: Int)] = []
+        var copied = 0
+        for sequence in sequences {
+            let count = range(of: sequence).count
+            lengths.append((lengths.last ?? 0) + count)
+            switch crossMemories[sequence] {
+            case .encoderOutput: memories.append(crossMemories[sequence])
+            case .keysValues(let first):
+                memories.append(.keysValues(first: copied))
+                copies.append((first, copied, count))
+                copied += count
             }
         }
+        let rows = FloatBuffer(count: (lengths.last ?? 0) * width)
+        for (start, sequence) in zip(lengths, sequences) {
+            let range = range(of: sequence)
+            (rows.pointer + start * width).update(
+                from: self.rows.pointer + range.lowerBound * width, count: range.count * width)
+        }
+        let keysValues = crossKeysValues.map { source in
+            let copy = AlignedBuffer(copied * rowSize, of: UInt8.self)
+            for (from, to, count) in copies {
+                (copy.pointer + to * rowSize).copyMemory(
+                    from: source.pointer + from * rowSize, byteCount: count * rowSize)
+            }
+            return copy
+        }
         return EncodedBatch(
-            cumulativeSequenceLengths: lengths, rows: rows, crossKeysValues: keysValues, width: width)
+            cumulativeSequenceLengths: lengths, rows: rows, crossKeysValues: keysValues,
+            crossMemories: memories, width: width)
     }
 }

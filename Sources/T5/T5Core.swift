@@ -102,11 +102,11 @@ public final class T5Core: Sendable {
         embedding = weights.embedding
         head = weights.head
         storedWeights = precision == .float32 ? weights : nil
-        let fingerprint = fingerprint
+        let (fingerprint, headWidth) = (fingerprint, configuration.headWidth)
         func pack(_ precision: PackedPrecision) -> PackedWeights {
             let isRandom = Self.randomShape(source) != nil
             let packed = PackedWeights(
-                weights, precision: precision,
+                weights, headWidth: headWidth, precision: precision,
                 fingerprint: isRandom ? nil : fingerprint, pool: pool)
             // What packing has read of the checkpoint need not stay in memory; the little that is still used
             // (embedding rows, norms) comes back by itself.

@@ -4,7 +4,8 @@ import Tensors
 /// has read so far.
 public final class DecoderSequence {
     private(set) var encoded: EncodedBatch
-    private(set) var encoderRows: Range<Int>
+    /// Its number within the batch.
+    private(set) var number: Int
     /// Keys and values `[capacity, 2 × inner]` a decoder layer, keys first.
     private(set) var cache: [AlignedBuffer]
     private var capacity = 0
@@ -20,14 +21,14 @@ public final class DecoderSequence {
     /// - Parameter limit: Most positions that it will read, so that its caches need not grow beyond that.
     public init(_ encoded: EncodedBatch, sequence: Int, limit: Int = .max) {
         self.encoded = encoded
-        encoderRows = encoded.range(of: sequence)
+        number = sequence
         cache = []
         self.limit = limit
     }
 
     private init(continuing other: DecoderSequence) {
         encoded = other.encoded
-        encoderRows = other.encoderRows
+        number = other.number
         capacity = other.capacity
         rowSize = other.rowSize
         limit = other.limit
@@ -46,8 +47,14 @@ public final class DecoderSequence {
     /// Attends to a copy of the same encoder rows in another batch from now on.
     func move(to encoded: EncodedBatch, sequence: Int) {
         self.encoded = encoded
-        encoderRows = encoded.range(of: sequence)
+        number = sequence
     }
+
+    /// Its encoder rows within the batch.
+    var encoderRows: Range<Int> { encoded.range(of: number) }
+
+    /// What its cross-attention reads.
+    var crossMemory: CrossAttentionMemory { encoded.crossMemories[number] }
 
     /// Makes room for so many positions in every layer's cache, each of `rowSize` bytes.
     fileprivate func reserve(_ length: Int, layers: Int, rowSize: Int) {

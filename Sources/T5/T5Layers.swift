@@ -13,6 +13,16 @@ protocol T5Layers: AnyObject {
     /// - Parameter lengths: Where each sequence begins, and the number of rows as the last.
     func encode(_ x: UnsafeMutablePointer<Float>, lengths: [Int])
 
+    /// The encoder's output as cross-attention reads it without keys and values, for each sequence that so few
+    /// decoder rows will attend to that this costs less; `nil` for the others.
+    ///
+    /// - Parameters:
+    ///   - lengths: Where each sequence begins, and the number of rows as the last.
+    ///   - decoderRows: The most decoder rows of a sequence, when that is known.
+    func encoderOutputs(
+        _ x: UnsafePointer<Float>, lengths: [Int], decoderRows: (Int) -> Int?
+    ) -> [AlignedBuffer?]
+
     /// The cross-attention keys and values `[rows, 2 × inner]`, keys first, of each decoder layer.
     func crossKeysValues(_ x: UnsafePointer<Float>, rows: Int) -> [AlignedBuffer]
 

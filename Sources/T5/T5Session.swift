@@ -12,7 +12,7 @@ public final class T5Session {
     let configuration: T5Configuration
     let layers: any T5Layers
     /// Decoder output rows that go through the head, and their logits.
-    private var gathered = Scratch()
+    var gathered = Scratch()
     private var logits = Scratch()
 
     /// A session over a core.

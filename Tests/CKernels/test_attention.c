@@ -63,6 +63,17 @@ static void test_block(const pp_cpu *cpu, size_t queries, size_t keys, size_t wi
     }
     check(memcmp(out, parts, queries * ld_out * 2) == 0, "%s attention %zu × %zu differs when split",
           cpu_name(cpu), queries, keys);
+
+    void *panels = exact(pp_attention_panels(keys, width));
+    pp_attention_pack(cpu, &a, panels);
+    a.panels = panels;
+    a.k = a.v = NULL;
+    memcpy(parts, before, queries * ld_out * 2);
+    a.out = parts + width;
+    pp_attention_block(cpu, &a, 0, queries, scratch);
+    check(memcmp(out, parts, queries * ld_out * 2) == 0, "%s attention %zu × %zu differs when packed before",
+          cpu_name(cpu), queries, keys);
+    free(panels);
     free(qkv), free(out), free(parts), free(before), free(bias), free(scratch);
     free(expected), free(magnitude);
 }

@@ -15,8 +15,16 @@ struct PackedTests {
         var overVocabulary: [Double]
     }
 
+    /// Every other sequence of a golden case says that few decoder rows come, so that batches hold both kinds of
+    /// cross-attention; what it is told decides a sequence's numbers, not what the others are told.
+    private func input(_ sequence: GoldenCase.Sequence) -> T5Input {
+        var input = sequence.input
+        input.decoderRows = (input.rows.count + input.ids.count) % 2 == 0 ? 1 : nil
+        return input
+    }
+
     private func numbers(_ sequences: [GoldenCase.Sequence], _ session: T5Session) throws -> [Numbers] {
-        let encoded = try session.encode(sequences.map(\.input))
+        let encoded = try session.encode(sequences.map(input))
         let generations = try session.generate(
             encoded, sequences.indices.map { ($0, GenerationOptions(maximumNewTokens: 6)) })
         func score(_ normalization: LabelNormalization) throws -> [[Double]] {
@@ -78,6 +86,48 @@ struct PackedTests {
                 let drift = meanDifference(encoded.rows(of: index), reference)
                 #expect(drift < mode.tolerance, "\(sequence.name): rows \(drift)")
             }
+        }
+    }
+
+    @Test(
+        "cross-attention to the encoder's output gives what keys and values give but for rounding",
+        arguments: GoldenCase.names, [T5Core.Precision.bfloat16, .int8])
+    func directCrossAttention(name: String, precision: T5Core.Precision) throws {
+        let golden = try GoldenCase(name)
+        let pool = WorkerPool(threadCount: 2)
+        let session = T5Session(
+            core: try T5Core(golden.directory, precision: precision, pool: pool), pool: pool)
+        let projected = try session.encode(golden.sequences.map(\.input))
+        let direct = try session.encode(
+            golden.sequences.map { T5Input(rows: $0.input.rows, ids: $0.input.ids, decoderRows: 0) })
+        for index in golden.sequences.indices {
+            let drift = meanDifference(
+                session.firstLogits(direct, sequence: index), session.firstLogits(projected, sequence: index))
+            #expect(drift < (precision == .bfloat16 ? 0.01 : 0.04), "\(golden.sequences[index].name): \(drift)")
+        }
+    }
+
+    @Test("sequences of both kinds go on after others have left", arguments: [T5Core.Precision.bfloat16, .int8])
+    func leaving(precision: T5Core.Precision) throws {
+        let golden = try GoldenCase("v1_0-relu-tied")
+        let pool = WorkerPool(threadCount: 2)
+        let session = T5Session(
+            core: try T5Core(golden.directory, precision: precision, pool: pool), pool: pool)
+        let sequences = (0..<8).map { golden.sequences[$0 % golden.sequences.count] }
+        let inputs = sequences.enumerated().map { index, sequence in
+            T5Input(rows: sequence.input.rows, ids: sequence.input.ids, decoderRows: index % 3 == 0 ? 0 : nil)
+        }
+        func options(_ index: Int) -> GenerationOptions {
+            // The last ones generate longest, so that most of the batch leaves before them.
+            var options = GenerationOptions(maximumNewTokens: index < 6 ? 1 : 9)
+            options.minimumNewTokens = options.maximumNewTokens
+            return options
+        }
+        let together = try session.generate(
+            session.encode(inputs), inputs.indices.map { (sequence: $0, options: options($0)) })
+        for (index, input) in inputs.enumerated() {
+            let alone = try session.generate(session.encode([input]), [(sequence: 0, options: options(index))])
+            #expect(together[index] == alone[0], "sequence \(index)")
         }
     }
 

@@ -20,7 +20,15 @@ typedef struct pp_attention {
     const float *bias;
     /// Of the probabilities, when training; null for none. Query i uses `pp_dropout_key(key, i)`.
     const pp_dropout *dropout;
+    /// What `pp_attention_pack` made of K and V, for several calls; null to have a call do it.
+    const void *panels;
 } pp_attention;
+
+/// Bytes of a head's keys and values as `pp_attention_pack` leaves them.
+size_t pp_attention_panels(size_t keys, size_t head_width);
+
+/// Packs K and V into `panels`, aligned to 64 bytes.
+void pp_attention_pack(const pp_cpu *cpu, const pp_attention *attention, void *panels);
 
 /// Bytes of scratch that `pp_attention_block` needs, aligned to 64.
 size_t pp_attention_scratch(size_t keys, size_t head_width);
