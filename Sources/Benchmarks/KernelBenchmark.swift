@@ -24,8 +24,11 @@ struct KernelBenchmark {
         let configuration = try configuration()
         let pools = Set([1, settings.threads]).sorted().map { WorkerPool(threadCount: $0) }
         settings.progress("preparing weights")
-        let (kernels, weights) = MeasuredKernel.all(
+        var (kernels, weights) = MeasuredKernel.all(
             configuration, cpu: cpu, threads: settings.threads, weightBytes: Self.weightBytes)
+        for type in MeasuredKernel.ElementType.allCases {
+            kernels.append(try MeasuredKernel.encoder(settings.core, type: type, pools: pools))
+        }
         var limits = pools.map { MachineLimits(cpu: cpu, pool: $0, words: weights) }
         var results = kernels.map { _ in pools.map { _ in Samples() } }
 

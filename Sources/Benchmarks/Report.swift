@@ -86,6 +86,11 @@ package struct BenchmarkReport: Sendable {
     }
 }
 
+extension Int {
+    /// A size for people.
+    var megabytes: String { (Double(self) / 1e6).fixed(0) + " MB" }
+}
+
 extension Double {
     /// The number with a fixed count of decimals.
     package func fixed(_ digits: Int) -> String { String(format: "%.\(digits)f", self) }

@@ -26,6 +26,7 @@ struct ServingBenchmark {
             settings.progress("round \(round + 1)")
             rounds.append(try seconds { () throws(BenchmarkError) in _ = try engine.answerAll(requests) })
         }
+        let resident = ResidentMemory.bytes
         let rows = (engine.work.rows - before.rows) / rounds.count
         let batches = (engine.work.batches - before.batches) / rounds.count
         let latency =
@@ -46,6 +47,11 @@ struct ServingBenchmark {
         let tokens = set.newTokens == nil ? nil : answers.reduce(0) { $0 + $1.usage.outputTokens }
         json["output_tokens"] = tokens.map { JSONValue($0) } ?? .null
         json["tokens_per_second"] = tokens.map { JSONValue(Double($0) / time) } ?? .null
+        json["memory"] = [
+            "packed_bytes": loaded.core.packedByteCount.map { JSONValue($0) } ?? .null,
+            "resident_bytes": resident.map { JSONValue($0) } ?? .null,
+            "peak_bytes": ResidentMemory.peak.map { JSONValue($0) } ?? .null,
+        ]
         json["latency"] = latency?.json ?? .null
         if settings.requestFile != nil { json["answers"] = .array(answers.map(Self.json)) }
 
@@ -54,6 +60,9 @@ struct ServingBenchmark {
             ["requests/s", rate.fixed(1)], ["rows/s", (Double(rows) / time).fixed(0)],
             ["a round", time.duration], ["batches", "\(batches)"],
         ]
+        if let packed = loaded.core.packedByteCount, let resident {
+            table.rows += [["packed weights", packed.megabytes], ["resident memory", resident.megabytes]]
+        }
         if let tokens {
             table.rows += [
                 ["new tokens/s", (Double(tokens) / time).fixed(1)],

@@ -13,6 +13,8 @@ struct CoreFingerprint {
 
     /// Bytes that are hashed and looked through in turn, so that the second time they come from the cache.
     private static let blockSize = 1 << 18
+    /// Bytes that are let go of at a time.
+    private static let releasedSize = 8 << 20
 
     mutating func include(_ tensor: StoredTensor) { tensors.append(tensor) }
 
@@ -35,8 +37,16 @@ struct CoreFingerprint {
 
     private static func line(_ tensor: StoredTensor) -> Result<String, T5Error> {
         var hash = SHA256()
+        var kept = 0
         for start in stride(from: 0, to: tensor.bytes.count, by: blockSize) {
             let end = min(start + blockSize, tensor.bytes.count)
+            // Of a checkpoint of gigabytes only a little is in memory at a time.
+            defer {
+                if end - kept >= releasedSize || end == tensor.bytes.count {
+                    tensor.release(kept..<end)
+                    kept = end
+                }
+            }
             let block = UnsafeRawBufferPointer(rebasing: tensor.bytes[start..<end])
             hash.update(bufferPointer: block)
             if let place = tensor.elementType.firstNotFinite(block) {

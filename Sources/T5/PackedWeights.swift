@@ -48,6 +48,8 @@ package struct PackedWeights: Sendable {
     package let head: PackedMatrix
     package let headScale: Float
     package let encoderBias, decoderBias: FloatTensor
+    /// Bytes of all packed matrices.
+    package let byteCount: Int
     /// Keeps the panels' memory: a buffer, or a mapped file of the cache.
     private let owner: any AnyObject & Sendable
 
@@ -143,6 +145,7 @@ package struct PackedWeights: Sendable {
             FeedForward(norm: norm.floats(), wi: matrix(plan.wi), wo: plan.wo.map(matrix))
         }
         self.precision = precision
+        byteCount = end
         encoder = encoderPlans.map { plans in
             EncoderLayer(
                 attentionNorm: plans.layer.attentionNorm.floats(), qkv: matrix(plans.qkv), o: matrix(plans.o),

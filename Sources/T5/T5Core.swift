@@ -140,6 +140,9 @@ public final class T5Core: Sendable {
         compute = .float32(weights.map { $0.floats() })
     }
 
+    /// Bytes of the packed matrices; `nil` in float32, which has none.
+    package var packedByteCount: Int? { packedWeights?.byteCount }
+
     /// The shape's name when a core is named `random:SHAPE`.
     public static func randomShape(_ source: String) -> String? {
         source.hasPrefix("random:") ? String(source.dropFirst("random:".count)) : nil

@@ -38,10 +38,18 @@ public final class MappedFile: Sendable {
     }
 
     /// Drops the pages from this process's memory; reading brings them back.
-    package func release() {
-        if let address = bytes.baseAddress {
-            madvise(UnsafeMutableRawPointer(mutating: address), bytes.count, MADV_DONTNEED)
-        }
+    package func release() { release(bytes) }
+
+    /// Drops the whole pages of a part of the bytes.
+    package func release(_ part: UnsafeRawBufferPointer) {
+        let page = Int(sysconf(Int32(_SC_PAGESIZE)))
+        guard let address = part.baseAddress, page > 0 else { return }
+        let begin = (Int(bitPattern: address) + page - 1) / page * page
+        // The last page of a file is whole, whatever the file's size.
+        let end = Int(bitPattern: address) + part.count
+        let last = end == bytes.baseAddress.map { Int(bitPattern: $0) + bytes.count } ? end : end / page * page
+        guard begin < last, let start = UnsafeMutableRawPointer(bitPattern: begin) else { return }
+        madvise(start, last - begin, MADV_DONTNEED)
     }
 
     deinit {

@@ -27,6 +27,11 @@ public struct StoredTensor: Sendable {
         self.owner = owner
     }
 
+    /// Drops a part of the stored bytes from this process's memory where they are a file's; reading brings them back.
+    package func release(_ part: Range<Int>) {
+        (owner as? MappedFile)?.release(UnsafeRawBufferPointer(rebasing: bytes[part]))
+    }
+
     /// Number of elements.
     public var count: Int { bytes.count / elementType.size }
 

@@ -60,7 +60,7 @@ struct MeasurementTests {
         #expect(Set(kernels.compactMap { $0["type"]?.string }) == ["bfloat16", "int8"])
         #expect(Set(kernels.compactMap { $0["threads"]?.int }) == [1, 2])
         let names = Set(kernels.compactMap { $0["kernel"]?.string })
-        #expect(names.isSuperset(of: ["qkv", "lm_head", "attention"]))
+        #expect(names.isSuperset(of: ["qkv", "lm_head", "attention", "encoder"]))
         #expect(kernels.allSatisfy { ($0["gigaops_per_second"]?.double ?? 0) > 0 })
         if try Processor.current().instructionSet == "amx" {
             #expect(kernels.allSatisfy { ($0["peak_gigaops_per_second"]?.double ?? 0) > 0 })

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Draws peers.json and training.json as one SVG for each core and workload, beside them.
+"""Draws peers.json and training.json as one SVG for each core, workload and processor, beside them.
 
     plot.py [benchmarks/results/peers.json ...]
 """
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -15,6 +16,12 @@ import matplotlib.pyplot as pyplot
 
 OURS, PEER = "#c2410c", "#94a3b8"
 UNITS = {"train-step": "seconds a step, median; less is better"}
+
+
+def short(processor):
+    """A processor's name without what only fills it, as in file names: `intel-xeon`."""
+    words = re.sub(r"\(\w+\)|[^\w ]", " ", processor.lower()).split()
+    return "-".join(word for word in words if word not in ("processor", "cpu"))
 
 
 def plot(path):
@@ -31,11 +38,12 @@ def plot(path):
         drawn = axes.barh(names, rates, color=colours)
         axes.bar_label(drawn, fmt="%.3g", padding=3)
         axes.set_xlabel(unit)
-        axes.set_title(f"{entry['core']}, {entry['workload']}, {entry['threads']} threads", loc="left")
+        title = f"{entry['core']}, {entry['workload']}, {entry['threads']} threads, {entry['processor']}"
+        axes.set_title(title, loc="left")
         axes.spines[["top", "right"]].set_visible(False)
         axes.margins(x=0.1)
-        file = Path(path).with_name(f"{Path(path).stem}-{entry['core']}-{entry['workload']}.svg")
-        figure.savefig(file, metadata={"Date": None})
+        name = f"{Path(path).stem}-{entry['core']}-{entry['workload']}-{short(entry['processor'])}.svg"
+        figure.savefig(Path(path).with_name(name), metadata={"Date": None})
         pyplot.close(figure)
 
 

@@ -9,6 +9,7 @@ beside it.
 
 import argparse
 import json
+import os
 import platform
 import statistics
 import subprocess
@@ -24,6 +25,9 @@ HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parent.parent
 BATCH_SIZES = [1, 4, 8, 16, 32]
 PRECISIONS = ["float32", "bfloat16", "int8"]
+# glibc gives large blocks back to the system at once and takes them anew, page by page: engines that allocate for
+# every batch spend half of their time on that. So they are let keep what they had.
+ALLOCATION = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(4 << 30)}
 PACKAGES = ["torch", "transformers", "ctranslate2", "openvino", "optimum-intel", "onnxruntime"]
 
 
@@ -40,6 +44,7 @@ class Peer:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,
+                env=os.environ | ALLOCATION,
             )
             for group in groups
         ]
@@ -195,6 +200,7 @@ def measure(options, core, name, root):
         "seconds": seconds,
         "agreement": {each: agreement(given, reference) for each, given in answers.items()},
         "processor": processor(),
+        "instructions": instructions(),
         "versions": {package: version(package) for package in PACKAGES},
     }
 
@@ -206,10 +212,18 @@ def processor():
     return platform.machine()
 
 
+def instructions():
+    """What the processor multiplies low precision with."""
+    flags = Path("/proc/cpuinfo").read_text().partition("flags")[2].partition("\n")[0].split()
+    known = ["avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8"]
+    return [name for name in known if name in flags]
+
+
 def store(entry, path):
-    """Replaces the entry of the same workload, core and threads."""
+    """Replaces the entry of the same workload, core, threads and processor."""
+
     def key(one):
-        return one["core"], one["workload"], one["threads"]
+        return one["core"], one["workload"], one["threads"], one["processor"]
 
     entries = json.loads(path.read_text()) if path.exists() else []
     entries = [one for one in entries if key(one) != key(entry)] + [entry]

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy
 
-from run import REPOSITORY, processor, store
+from run import REPOSITORY, instructions, processor, store
 from workloads import FIRST_TEXT_ID, PROMPT_ROWS
 
 HERE = Path(__file__).resolve().parent
@@ -165,6 +165,7 @@ def measure(options, core, root):
         "agreement": {"first_loss": losses, "relative_difference": differences},
         "seconds": seconds,
         "processor": processor(),
+        "instructions": instructions(),
         "versions": {package: version(package) for package in PACKAGES},
     }
 

@@ -1,6 +1,5 @@
 """How long jobs will take."""
 
-import json
 import statistics
 from functools import cache
 

@@ -1,17 +1,16 @@
 #!/usr/bin/env python3
 """Trains what shows how good the trainer's prompts are, and keeps each score.
 
-    .build/peers-venv/bin/python benchmarks/training/evidence.py --polyprompt-train .build/release/polyprompt-train \\
-        --polyprompt .build/release/polyprompt --data DIR
+    .build/peers-venv/bin/python benchmarks/training/evidence.py --data DIR \\
+        --polyprompt-train .build/release/polyprompt-train --polyprompt .build/release/polyprompt
 
-README.md says what is run. The results go to benchmarks/results/evidence.jsonl; what is there already is not run
-again, so that an interrupted run goes on where it was. report.py makes tables and plots of them.
+README.md says what is run. The results go to benchmarks/results/evidence.jsonl; what is there already is not
+run again, so that an interrupted run goes on where it was. report.py makes tables and plots of them.
 """
 
 import argparse
 import signal
 import sys
-import time
 from dataclasses import asdict
 from pathlib import Path
 
@@ -23,9 +22,9 @@ from grid import PARTS, Grid
 from options import add_common, budget_of, words
 from runner import Runner
 
+
 def line_of(job, outcome):
-    kinds = {"key": job.name, "kind": type(job).__name__.lower()}
-    return kinds | asdict(job) | outcome
+    return {"key": job.name, "kind": type(job).__name__.lower()} | asdict(job) | outcome
 
 
 def plan(jobs, estimator):
@@ -42,7 +41,9 @@ def main():
     parser.add_argument("--data", type=Path, required=True, help="TASK/train.jsonl, dev.jsonl and test.jsonl")
     parser.add_argument("--parts", type=words, default=PARTS, help=", ".join(PARTS))
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--work", type=Path, default=REPOSITORY / ".build/evidence", help="for what is trained")
+    parser.add_argument(
+        "--work", type=Path, default=REPOSITORY / ".build/evidence", help="for what is trained"
+    )
     parser.add_argument("--plan", action="store_true", help="print what would be run, and do nothing")
     add_common(parser)
     options = parser.parse_args()
@@ -75,8 +76,8 @@ def main():
         estimator = Estimator(data, options.threads, lines.values())
         left = spoken(sum(map(estimator.seconds, jobs)))
         scores = ", ".join(f"{key} {outcome[key]:.3f}" for key in ["dev", "test"] if key in outcome)
-        count = number + len(jobs)
-        print(f"{number} of {count}: {job.name}: {scores} in {outcome['seconds']:.1f} s; {left} left", file=sys.stderr)
+        done = f"{number} of {number + len(jobs)}: {job.name}: {scores} in {outcome['seconds']:.1f} s"
+        print(f"{done}; {left} left", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Which jobs the evidence is made of, and in what order: the most telling ones first."""
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 TASKS = ["agnews", "clinc_domain", "sms_spam", "snips", "sst2", "subj", "trec", "tweet_emotion"]
 PROMPT_METHODS = ["prompt", "residual-mlp1"]
@@ -19,7 +19,7 @@ LENGTHS = {5: 10, 10: 10, 20: 10, 50: 100, 100: 100}
 FEW_SHOT_ROWS = 10
 SHOTS = [5, 20, 100]
 TRANSFER_ROWS = 10
-# Other domains: the task that is asked, and their labels under its names. Rows of further labels are left out.
+# Other domains: the task that is asked, and their labels under its names. Other labels' rows are left out.
 SENTIMENT = {"negative": "negative", "positive": "positive"}
 TOPICS = {"business": "Business", "politics": "World", "sport": "Sports", "tech": "Sci/Tech"}
 TARGETS = {
@@ -76,7 +76,10 @@ class Fit:
 
 @dataclass(frozen=True)
 class Baseline:
-    """What is to be beaten: `largest-class`, or `bag-of-words` trained on the same rows."""
+    """What is to be beaten: `largest-class`, or `bag-of-words` trained on the same rows.
+
+    With a target it is asked the rows of that domain.
+    """
 
     method: str
     task: str
@@ -86,7 +89,9 @@ class Baseline:
 
     @property
     def name(self):
-        return "_".join([self.method, *(f"{value}" for value in list(asdict(self).values())[1:] if value is not None)])
+        shots = [f"{self.few_shot}-shot", f"seed-{self.seed}"] if self.few_shot else []
+        target = [self.target] if self.target else []
+        return "_".join([self.method, self.task, *target, *shots])
 
 
 @dataclass(frozen=True)
@@ -136,7 +141,7 @@ class Grid:
         return [self.fit(task, method, rows, rate) for rate in RATES[method]]
 
     def rate(self, task, method, rows):
-        """The learning rate with the best dev score, of equal ones the smallest; `None` until all are there."""
+        """The rate with the best dev score, of equal ones the smallest; `None` until all are there."""
         lines = [self.results.get(fit.name) for fit in self.candidates(task, method, rows)]
         if None in lines:
             return None
@@ -156,7 +161,10 @@ class Grid:
 
     def rates(self, rows):
         return [
-            fit for task in self.tasks for method in PROMPT_METHODS for fit in self.candidates(task, method, rows)
+            fit
+            for task in self.tasks
+            for method in PROMPT_METHODS
+            for fit in self.candidates(task, method, rows)
         ]
 
     def baselines(self):
@@ -164,7 +172,10 @@ class Grid:
 
     def main(self, rows):
         fits = [
-            fit for task in self.tasks for method in PROMPT_METHODS for fit in self.trained(task, method, rows)
+            fit
+            for task in self.tasks
+            for method in PROMPT_METHODS
+            for fit in self.trained(task, method, rows)
         ]
         return [*self.baselines(), *fits]
 
@@ -222,17 +233,18 @@ class Grid:
 
     def jobs(self, parts):
         """The jobs of these parts, each once. A job comes after those that it needs."""
+        short, long = MAIN_ROWS
         stages = [
-            ("rates", lambda: self.rates(10)),
-            ("main", lambda: self.main(10)),
+            ("rates", lambda: self.rates(short)),
+            ("main", lambda: self.main(short)),
             ("full", self.full),
             ("transfer", self.transfer),
-            ("ensemble", lambda: self.ensemble(10)),
+            ("ensemble", lambda: self.ensemble(short)),
             ("stability", self.stability),
             ("few-shot", self.few_shot),
             ("length", self.length),
-            ("rates", lambda: self.rates(100)),
-            ("main", lambda: self.main(100)),
-            ("ensemble", lambda: self.ensemble(100)),
+            ("rates", lambda: self.rates(long)),
+            ("main", lambda: self.main(long)),
+            ("ensemble", lambda: self.ensemble(long)),
         ]
         return list(dict.fromkeys(job for part, jobs in stages if part in parts for job in jobs()))

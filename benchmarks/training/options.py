@@ -17,7 +17,7 @@ def add_common(parser):
     parser.add_argument("--tasks", type=words, default=TASKS, help="also: banking77, tweet_offensive")
     parser.add_argument("--steps", type=int, default=budget.steps, help="of prompts")
     parser.add_argument("--full-steps", type=int, default=budget.full_steps, help="of full tuning")
-    parser.add_argument("--few-shot-steps", type=int, default=budget.few_shot_steps, help="with few rows a class")
+    parser.add_argument("--few-shot-steps", type=int, default=budget.few_shot_steps, help="with few rows")
     parser.add_argument("--batch", type=int, default=budget.batch, help="rows of a step")
 
 

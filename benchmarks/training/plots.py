@@ -46,6 +46,7 @@ def draw(file, panels, label, ticks):
                 label=f"{method}, {init}" if init else method,
             )
         axes.set_xscale("log")
+        axes.set_xlim(ticks[0] / 1.2, ticks[-1] * 1.2)
         axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
         axes.minorticks_off()
         axes.set_xlabel(label)
@@ -53,7 +54,7 @@ def draw(file, panels, label, ticks):
         axes.spines[["top", "right"]].set_visible(False)
     all_axes[0][0].set_ylabel("test score, points")
     handles, names = all_axes[0][0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside lower center", ncols=3, frameon=False, fontsize=9)
+    figure.legend(handles, names, loc="outside lower center", ncols=4, frameon=False, fontsize=9)
     figure.savefig(file, metadata={"Date": None})
     pyplot.close(figure)
     return True

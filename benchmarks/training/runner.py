@@ -149,8 +149,8 @@ class Runner:
             line = self.evaluate([self.published(fit)], rows, *mapping)[0]
             assert line["count"] == len(read(rows))
             return {"test": line["metrics"][metric(fit.task)]}
-        # A tuned core has no prompt that `evaluate` could ask. One step at the rate 0 leaves the core as it is,
-        # and then the test rows are asked.
+        # `evaluate` asks prompts, and a tuned core has none. One step at the rate 0 leaves the core as it is,
+        # and asks the test rows at its end.
         with tempfile.TemporaryDirectory(prefix="running-", dir=self.work) as temporary:
             out = Path(temporary) / "out"
             command = self.fit_command(fit, self.require(fit) / "core", rows, out) + mapping

@@ -4,7 +4,7 @@ import statistics
 from collections import Counter
 
 import core
-from data import LIMITS, metric
+from data import metric
 from grid import (
     COMBINATIONS,
     FEW_SHOT_ROWS,
@@ -12,7 +12,6 @@ from grid import (
     MAIN_ROWS,
     METHODS,
     PROMPT_METHODS,
-    RATES,
     SEEDS,
     SHOTS,
     STABILITY_INITS,
@@ -76,7 +75,7 @@ class Tables:
         return next(iter(self.scores([job])), None)
 
     def mean_of(self, jobs):
-        """The mean test score when all have finished, or `None`."""
+        """The mean test score; `None` until all have finished."""
         return mean([self.score(job) for job in jobs])
 
     def stability_scores(self, task, method, init, rate):
@@ -97,9 +96,13 @@ class Tables:
             row = [name, *(points(self.score(Baseline(method, task))) for method in baselines)]
             rows.append(row + [cell(self.scores(self.grid.seeds(task, *column))) for column in COLUMNS])
         tasks = self.grid.tasks
-        row = ["mean"] + [points(self.mean_of([Baseline(method, task) for task in tasks])) for method in baselines]
+        row = ["mean"] + [
+            points(self.mean_of([Baseline(method, task) for task in tasks])) for method in baselines
+        ]
         for column in COLUMNS:
-            row.append(points(self.mean_of([fit for task in tasks for fit in self.grid.seeds(task, *column)])))
+            row.append(
+                points(self.mean_of([fit for task in tasks for fit in self.grid.seeds(task, *column)]))
+            )
         return table(head, [*rows, row])
 
     def rates(self):
@@ -148,13 +151,20 @@ class Tables:
                     row = [task, SHORT[method], init]
                     for rate in STABILITY_RATES:
                         row.append(points(next(iter(self.stability_scores(task, method, init, rate)), None)))
-                    row += [points(self.spread(task, method, init, each)) for each in [STABILITY_RATES, PAPER_RATES]]
+                    row += [
+                        points(self.spread(task, method, init, each))
+                        for each in [STABILITY_RATES, PAPER_RATES]
+                    ]
                     rows.append(row)
         return table(head, rows)
 
     def length(self):
         rows = [
-            [task, SHORT[method], *(cell(self.scores(self.grid.seeds(task, method, length))) for length in LENGTHS)]
+            [
+                task,
+                SHORT[method],
+                *(cell(self.scores(self.grid.seeds(task, method, length))) for length in LENGTHS),
+            ]
             for task in self.grid.studied
             for method in PROMPT_METHODS
         ]
@@ -163,7 +173,12 @@ class Tables:
     def few_shot(self):
         head = ["task", "rows a class", "largest class", "bag of words", *SHORT.values()]
         rows = [
-            [task, shots, points(self.score(Baseline("largest-class", task))), cell(self.few_shot_words(task, shots))]
+            [
+                task,
+                shots,
+                points(self.score(Baseline("largest-class", task))),
+                cell(self.few_shot_words(task, shots)),
+            ]
             + [cell(self.few_shot_scores(task, method, shots)) for method in METHODS]
             for task in self.grid.studied
             for shots in SHOTS
@@ -178,7 +193,10 @@ class Tables:
         for task in dict.fromkeys(TARGETS[target][0] for target in self.grid.targets):
             for target in [None, *(target for target in self.grid.targets if TARGETS[target][0] == task)]:
                 row = [task, target or task]
-                row += [points(self.score(Baseline(each, task, target))) for each in ["largest-class", "bag-of-words"]]
+                row += [
+                    points(self.score(Baseline(each, task, target)))
+                    for each in ["largest-class", "bag-of-words"]
+                ]
                 for method in METHODS:
                     fits = self.grid.seeds(task, method, TRANSFER_ROWS)
                     row.append(cell(self.scores([Transfer(fit, target) for fit in fits] if target else fits)))
@@ -186,18 +204,16 @@ class Tables:
         return table(head, rows)
 
     def ensemble(self):
-        head = ["task", "method", "mean of the seeds", "best seed", *(f"ensemble: {each}" for each in COMBINATIONS)]
-        rows = []
-        cases = [(task, method, length) for length in MAIN_ROWS for method in PROMPT_METHODS for task in self.grid.tasks]
-        gains = {each: [] for each in COMBINATIONS}
-        for task, method, length in cases:
-            fits = self.grid.seeds(task, method, length)
-            seeds = self.mean_of(fits)
-            together = {each: self.score(Ensemble(fits[0], each)) for each in COMBINATIONS}
-            best = max(self.scores(fits)) if seeds is not None else None
-            rows.append([task, column_name(method, length), points(seeds), points(best), *map(points, together.values())])
-            for each, score in together.items():
-                gains[each].append(None if None in (score, seeds) else score - seeds)
-        known = {each: [gain for gain in gain_list if gain is not None] for each, gain_list in gains.items()}
-        rows.append(["mean gain over the seeds", "", "", "", *(signed(mean(known[each])) for each in COMBINATIONS)])
-        return table(head, rows)
+        head = ["task", "method", "mean of the seeds", *(f"ensemble: {each}" for each in COMBINATIONS)]
+        rows, gains = [], []
+        for length in MAIN_ROWS:
+            for method in PROMPT_METHODS:
+                for task in self.grid.tasks:
+                    fits = self.grid.seeds(task, method, length)
+                    seeds = self.mean_of(fits)
+                    together = [self.score(Ensemble(fits[0], each)) for each in COMBINATIONS]
+                    rows.append([task, column_name(method, length), points(seeds), *map(points, together)])
+                    if None not in [seeds, *together]:
+                        gains.append([score - seeds for score in together])
+        means = [mean(column) for column in zip(*gains)] or [None] * len(COMBINATIONS)
+        return table(head, [*rows, [f"mean gain of {len(gains)}", "", "", *map(signed, means)]])

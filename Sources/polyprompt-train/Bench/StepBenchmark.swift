@@ -36,8 +36,8 @@ struct StepBenchmark {
             try batchFile.map { try StepBatch(path: $0, width: configuration.modelWidth) }
             ?? StepBatch.generated(1, of: Self.batch, configuration)[0]
 
-        let loadPeak = ResidentPeak.bytes
-        let isReset = ResidentPeak.reset()
+        let loadPeak = ResidentMemory.peak
+        let isReset = ResidentMemory.resetPeak()
         let prompt = TunedPrompt(batch, frozen, pool)
         var losses = [try prompt.step()]
         var times: [Double] = []
@@ -46,7 +46,7 @@ struct StepBenchmark {
             times.append(try seconds { losses.append(try prompt.step()) })
         }
         // Before more is trained at once, which takes more memory.
-        let stepPeak = ResidentPeak.bytes
+        let stepPeak = ResidentMemory.peak
 
         var json = try BenchmarkReport.header(
             "train-step", core: core, precision: precision, threads: threads,
