@@ -145,7 +145,9 @@ public final class GenerationBatch {
             for index in indices where kept.last != entries[index].number {
                 kept.append(entries[index].number)
             }
-            guard 2 * kept.reduce(0, { $0 + encoded.range(of: $1).count }) < encoded.rowCount else { continue }
+            guard 2 * kept.reduce(0, { $0 + encoded.range(of: $1).count }) < encoded.rowCount else {
+                continue
+            }
             let smaller = encoded.keeping(kept, rowSize: session.cacheRowSize)
             var place = 0
             for index in indices {

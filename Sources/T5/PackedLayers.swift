@@ -204,7 +204,8 @@ final class PackedLayers: T5Layers {
                     gemm.bf16 = qkv
                     gemm.ld_bf16 = qkvStride
                 }
-                attend(cross.projected, qkv, qkvStride, context, contextStride, longest, isCross: true) { row in
+                attend(cross.projected, qkv, qkvStride, context, contextStride, longest, isCross: true) {
+                    row in
                     pp_attention_row(
                         row.sequence.encoded.crossKeysValues[index].elements(UInt16.self)
                             + row.firstKeyValue * 2 * inner,
@@ -212,7 +213,8 @@ final class PackedLayers: T5Layers {
                         keys: row.sequence.encoderRows.count, position: 0)
                 }
                 if let direct = layer.crossDirect, !cross.direct.isEmpty {
-                    attendDirectly(direct, cross.direct, qkv, qkvStride, context, contextStride, team, workspace)
+                    attendDirectly(
+                        direct, cross.direct, qkv, qkvStride, context, contextStride, team, workspace)
                 }
                 multiply(context, contextStride, rows.count, layer.crossO, team, workspace) { gemm in
                     gemm.epilogue = PP_ADD_F32

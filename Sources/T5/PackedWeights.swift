@@ -105,13 +105,15 @@ package struct PackedWeights: Sendable {
         let decoderPlans = weights.decoder.map { layer in
             let own = layer.selfAttention
             let cross = layer.crossAttention
-            let direct: (keys: Int, values: Int?)? = fillsPanels ? (
-                plan(
-                    stride(from: 0, to: cross.k.shape[0], by: headWidth).map {
-                        .transposed(cross.k, $0..<$0 + headWidth)
-                    }, as: .bfloat16),
-                precision == .bfloat16 ? nil : plan([MatrixPart(cross.v)], as: .bfloat16)
-            ) : nil
+            let direct: (keys: Int, values: Int?)? =
+                fillsPanels
+                ? (
+                    plan(
+                        stride(from: 0, to: cross.k.shape[0], by: headWidth).map {
+                            .transposed(cross.k, $0..<$0 + headWidth)
+                        }, as: .bfloat16),
+                    precision == .bfloat16 ? nil : plan([MatrixPart(cross.v)], as: .bfloat16)
+                ) : nil
             return (
                 layer: layer, qkv: plan(own.q, own.k, own.v, norm: layer.selfAttentionNorm),
                 o: plan(own.o),
@@ -159,7 +161,8 @@ package struct PackedWeights: Sendable {
                 crossDirect: plans.direct.map { direct in
                     DirectCrossAttention(
                         keys: matrix(direct.keys), values: matrix(direct.values ?? plans.crossKV),
-                        firstValuePanel: direct.values == nil ? plans.layer.crossAttention.k.shape[0] / panel : 0)
+                        firstValuePanel: direct.values == nil
+                            ? plans.layer.crossAttention.k.shape[0] / panel : 0)
                 },
                 feedForward: feedForward(plans.feedForward, norm: plans.layer.feedForwardNorm))
         }

@@ -47,7 +47,8 @@ public final class MappedFile: Sendable {
         let begin = (Int(bitPattern: address) + page - 1) / page * page
         // The last page of a file is whole, whatever the file's size.
         let end = Int(bitPattern: address) + part.count
-        let last = end == bytes.baseAddress.map { Int(bitPattern: $0) + bytes.count } ? end : end / page * page
+        let last =
+            end == bytes.baseAddress.map { Int(bitPattern: $0) + bytes.count } ? end : end / page * page
         guard begin < last, let start = UnsafeMutableRawPointer(bitPattern: begin) else { return }
         madvise(start, last - begin, MADV_DONTNEED)
     }

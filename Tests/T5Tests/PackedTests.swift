@@ -103,11 +103,13 @@ struct PackedTests {
         for index in golden.sequences.indices {
             let drift = meanDifference(
                 session.firstLogits(direct, sequence: index), session.firstLogits(projected, sequence: index))
-            #expect(drift < (precision == .bfloat16 ? 0.01 : 0.04), "\(golden.sequences[index].name): \(drift)")
+            #expect(
+                drift < (precision == .bfloat16 ? 0.01 : 0.04), "\(golden.sequences[index].name): \(drift)")
         }
     }
 
-    @Test("sequences of both kinds go on after others have left", arguments: [T5Core.Precision.bfloat16, .int8])
+    @Test(
+        "sequences of both kinds go on after others have left", arguments: [T5Core.Precision.bfloat16, .int8])
     func leaving(precision: T5Core.Precision) throws {
         let golden = try GoldenCase("v1_0-relu-tied")
         let pool = WorkerPool(threadCount: 2)
@@ -126,7 +128,8 @@ struct PackedTests {
         let together = try session.generate(
             session.encode(inputs), inputs.indices.map { (sequence: $0, options: options($0)) })
         for (index, input) in inputs.enumerated() {
-            let alone = try session.generate(session.encode([input]), [(sequence: 0, options: options(index))])
+            let alone = try session.generate(
+                session.encode([input]), [(sequence: 0, options: options(index))])
             #expect(together[index] == alone[0], "sequence \(index)")
         }
     }
