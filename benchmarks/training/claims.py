@@ -17,7 +17,8 @@ def gain(tables, tasks, length, shots=None):
         ]
         if None not in [plain, residual]:
             gains.append(residual - plain)
-    return f"{signed(statistics.mean(gains))} ({len(gains)} of {len(tasks)} tasks)" if gains else NONE
+    better = sum(gain > 0 for gain in gains)
+    return f"{signed(statistics.mean(gains))} (better in {better} of {len(gains)} tasks)" if gains else NONE
 
 
 def each_task(tables, show):

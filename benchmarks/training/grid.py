@@ -19,6 +19,7 @@ LENGTHS = {5: 10, 10: 10, 20: 10, 50: 100, 100: 100}
 FEW_SHOT_ROWS = 10
 SHOTS = [5, 20, 100]
 TRANSFER_ROWS = 10
+ENSEMBLE_ROWS = 10
 # Other domains: the task that is asked, and their labels under its names. Other labels' rows are left out.
 SENTIMENT = {"negative": "negative", "positive": "positive"}
 TOPICS = {"business": "Business", "politics": "World", "sport": "Sports", "tech": "Sci/Tech"}
@@ -192,12 +193,12 @@ class Grid:
                 jobs += [Transfer(fit, target) for fit in self.seeds(task, method, TRANSFER_ROWS)]
         return jobs
 
-    def ensemble(self, rows):
+    def ensemble(self):
         jobs = []
         for task in self.tasks:
             for method in PROMPT_METHODS:
-                jobs += self.trained(task, method, rows)
-                first = self.seeds(task, method, rows)[0]
+                jobs += self.trained(task, method, ENSEMBLE_ROWS)
+                first = self.seeds(task, method, ENSEMBLE_ROWS)[0]
                 jobs += [Ensemble(first, combination) for combination in COMBINATIONS]
         return jobs
 
@@ -239,12 +240,11 @@ class Grid:
             ("main", lambda: self.main(short)),
             ("full", self.full),
             ("transfer", self.transfer),
-            ("ensemble", lambda: self.ensemble(short)),
+            ("ensemble", self.ensemble),
             ("stability", self.stability),
             ("few-shot", self.few_shot),
             ("length", self.length),
             ("rates", lambda: self.rates(long)),
             ("main", lambda: self.main(long)),
-            ("ensemble", lambda: self.ensemble(long)),
         ]
         return list(dict.fromkeys(job for part, jobs in stages if part in parts for job in jobs()))

@@ -16,6 +16,7 @@ from claims import compare
 from core import REPOSITORY
 from data import LIMITS
 from grid import (
+    ENSEMBLE_ROWS,
     FEW_SHOT_ROWS,
     LENGTHS,
     MAIN_ROWS,
@@ -153,8 +154,8 @@ def markdown(tables, images):
             ),
             *section(
                 "Ensembles",
-                "The prompts of all seeds answering as one, by the mean of their probabilities or by"
-                " majority.",
+                f"Prompts of {ENSEMBLE_ROWS} rows: those of all seeds answering as one, by the mean of their"
+                " probabilities or by majority.",
                 tables.ensemble(),
             ),
             *section("Make them again", f"```\n{COMMANDS}\n```"),

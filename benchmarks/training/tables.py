@@ -7,6 +7,7 @@ import core
 from data import metric
 from grid import (
     COMBINATIONS,
+    ENSEMBLE_ROWS,
     FEW_SHOT_ROWS,
     LENGTHS,
     MAIN_ROWS,
@@ -206,14 +207,13 @@ class Tables:
     def ensemble(self):
         head = ["task", "method", "mean of the seeds", *(f"ensemble: {each}" for each in COMBINATIONS)]
         rows, gains = [], []
-        for length in MAIN_ROWS:
-            for method in PROMPT_METHODS:
-                for task in self.grid.tasks:
-                    fits = self.grid.seeds(task, method, length)
-                    seeds = self.mean_of(fits)
-                    together = [self.score(Ensemble(fits[0], each)) for each in COMBINATIONS]
-                    rows.append([task, column_name(method, length), points(seeds), *map(points, together)])
-                    if None not in [seeds, *together]:
-                        gains.append([score - seeds for score in together])
+        for method in PROMPT_METHODS:
+            for task in self.grid.tasks:
+                fits = self.grid.seeds(task, method, ENSEMBLE_ROWS)
+                seeds = self.mean_of(fits)
+                together = [self.score(Ensemble(fits[0], each)) for each in COMBINATIONS]
+                rows.append([task, column_name(method, ENSEMBLE_ROWS), points(seeds), *map(points, together)])
+                if None not in [seeds, *together]:
+                    gains.append([score - seeds for score in together])
         means = [mean(column) for column in zip(*gains)] or [None] * len(COMBINATIONS)
         return table(head, [*rows, [f"mean gain of {len(gains)}", "", "", *map(signed, means)]])
