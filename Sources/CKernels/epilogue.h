@@ -12,10 +12,9 @@
 
 static inline size_t pp_min(size_t a, size_t b) { return a < b ? a : b; }
 
-/// Finishes one row of one panel: `c` has its 16 columns, `up` those of the panel after it when gated.
-PP_INLINE void pp_finish_row(const pp_gemm *g, size_t row, size_t panel, const float *c, const float *up) {
-    size_t column = g->epilogue == PP_GATED_GELU_BF16 ? panel / 2 * PP_PANEL : panel * PP_PANEL;
-    size_t count = column < g->columns ? pp_min(PP_PANEL, g->columns - column) : 0;
+/// The first `count` columns of one row of a panel, which begins at `column`.
+PP_INLINE __attribute__((always_inline)) void pp_finish_columns(const pp_gemm *g, size_t row, size_t column,
+                                                                size_t count, const float *c, const float *up) {
     float scale = g->row_scale ? g->row_scale[row] : 1;
     switch (g->epilogue) {
     case PP_STORE_F32: {
@@ -60,6 +59,15 @@ PP_INLINE void pp_finish_row(const pp_gemm *g, size_t row, size_t panel, const f
         }
         break;
     }
+}
+
+/// Finishes one row of one panel: `c` has its 16 columns, `up` those of the panel after it when gated.
+PP_INLINE void pp_finish_row(const pp_gemm *g, size_t row, size_t panel, const float *c, const float *up) {
+    size_t column = g->epilogue == PP_GATED_GELU_BF16 ? panel / 2 * PP_PANEL : panel * PP_PANEL;
+    size_t count = column < g->columns ? pp_min(PP_PANEL, g->columns - column) : 0;
+    // A whole panel's loops are of a known length: vectors.
+    if (count == PP_PANEL) pp_finish_columns(g, row, column, PP_PANEL, c, up);
+    else pp_finish_columns(g, row, column, count, c, up);
 }
 
 /// Finishes `rows` rows of one or (gated) two panels whose sums lie in `sums[panel][row][16]`.
