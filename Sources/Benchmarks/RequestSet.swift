@@ -1,4 +1,5 @@
 import PromptStore
+import Tensors
 
 /// Tasks and requests for them: the same whatever engine, precision or number of threads answers.
 package struct RequestSet: Sendable {
@@ -90,7 +91,7 @@ extension RequestSet {
     package static func texts(_ count: Int, lengths: ClosedRange<Int>, vocabularySize: Int) -> [[Int32]] {
         let ids = firstTextID..<Int32(vocabularySize)
         return (0..<count).map { index in
-            var random = SeededGenerator(stream: 1, index: index)
+            var random = SplitMix64(stream: 1, index: index)
             return (0..<Int.random(in: lengths, using: &random)).map { _ in
                 Int32.random(in: ids, using: &random)
             }
@@ -101,7 +102,7 @@ extension RequestSet {
     package static func task(
         _ index: Int, width: Int, vocabularySize: Int, endOfSequence: Int32, hasLabels: Bool
     ) throws(PromptStoreError) -> Task {
-        var random = SeededGenerator(stream: 2, index: index)
+        var random = SplitMix64(stream: 2, index: index)
         // Uniform values with a deviation of 1.
         let scale = Float(3).squareRoot() / 0x1p23
         let values = (0..<promptRows * width).map { _ -> Float in
@@ -122,7 +123,7 @@ extension RequestSet {
     /// a request needs the root and one node below it, as with real labels ("search creative work", "search
     /// screening event").
     private static func labels(
-        _ count: Int, ids: Range<Int32>, endOfSequence: Int32, _ random: inout SeededGenerator
+        _ count: Int, ids: Range<Int32>, endOfSequence: Int32, _ random: inout SplitMix64
     ) -> [[Int32]] {
         var used: Set<Int32> = []
         func fresh() -> Int32 {

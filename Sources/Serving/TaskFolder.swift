@@ -136,11 +136,7 @@ public struct TaskFolder: Sendable {
             return Publication(
                 name: definition.name, frame: try PromptFrame(prompt, as: elementType ?? storedType),
                 coreFingerprint: core.fingerprint,
-                tokenizerHash: tokenizer.map { tokenizer in
-                    SHA256.hash(data: tokenizer.identityBytes).map { byte in
-                        (byte < 16 ? "0" : "") + String(byte, radix: 16)
-                    }.joined()
-                },
+                tokenizerHash: tokenizer.map { SHA256.hash(data: $0.identityBytes).hexadecimal },
                 definition: definition.json, provenance: provenance)
         } catch {
             throw ServingError(.taskUnusable, "\(path): \(error.message)")

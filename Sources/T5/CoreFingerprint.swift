@@ -88,7 +88,7 @@ extension StoredElementType {
 
 extension Sequence<UInt8> {
     /// Two hexadecimal digits a byte.
-    var hexadecimal: String {
+    package var hexadecimal: String {
         let digits = Array("0123456789abcdef".utf8)
         var text: [UInt8] = []
         for byte in self {

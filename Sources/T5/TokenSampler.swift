@@ -1,5 +1,6 @@
 import CKernels
 import Foundation
+import Tensors
 
 /// Samples ids from rows of logits: temperature, then top-k, then top-p, then a draw, as `transformers` does.
 package struct TokenSampler: Sendable {
@@ -75,16 +76,7 @@ package struct TokenSampler: Sendable {
     /// A number in [0, 1) that depends on the seed, stream and step only: a counter run through SplitMix64's
     /// finaliser (Steele et al. 2014), once for the stream and once for the step.
     private func uniform(stream: Int, step: Int) -> Double {
-        let key = Self.mix(seed &+ Self.gamma &* (UInt64(stream) &+ 1))
-        return Double(Self.mix(key &+ Self.gamma &* (UInt64(step) &+ 1)) >> 11) * 0x1p-53
-    }
-
-    private static let gamma: UInt64 = 0x9E37_79B9_7F4A_7C15
-
-    private static func mix(_ value: UInt64) -> UInt64 {
-        var z = value
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
+        let key = SplitMix64.mix(seed &+ SplitMix64.gamma &* (UInt64(stream) &+ 1))
+        return Double(SplitMix64.mix(key &+ SplitMix64.gamma &* (UInt64(step) &+ 1)) >> 11) * 0x1p-53
     }
 }

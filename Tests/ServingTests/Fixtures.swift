@@ -60,7 +60,7 @@ final class Fixture {
         -> Published
     {
         let definition = try TaskDefinition(parsing: Array(definition.utf8))
-        var generator = SplitMix(seed: seed)
+        var generator = SplitMix64(state: seed)
         let width = core.configuration.modelWidth
         let values = (0..<rows * width).map { _ in Float.random(in: -2...2, using: &generator) }
         return try store.publish(
@@ -100,20 +100,5 @@ extension JSONObject {
         var scores: [String: Double] = [:]
         for (label, value) in self["scores"]?.object ?? JSONObject() { scores[label] = value.double }
         return scores
-    }
-}
-
-/// A seeded random number generator, so that a failing test fails again.
-struct SplitMix: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
     }
 }

@@ -1,6 +1,7 @@
 import Foundation
 import JSON
 import Serving
+import Tensors
 import Testing
 
 /// What makes mixing safe: an answer does not depend on who shares the batch.
@@ -21,7 +22,7 @@ struct MixingTests {
     }
 
     /// Requests for all tasks and forms, of all lengths.
-    private func requests(_ count: Int, _ generator: inout SplitMix) -> [String] {
+    private func requests(_ count: Int, _ generator: inout SplitMix64) -> [String] {
         let words = "the plan was good but nobody in town had heard of 12 green boats or why they cost £5"
             .split(separator: " ")
         return (0..<count).map { index in
@@ -49,7 +50,7 @@ struct MixingTests {
 
     @Test("a request alone and among others, in any order and batch size, gets the same answer")
     func invariance() throws {
-        var generator = SplitMix(seed: 11)
+        var generator = SplitMix64(state: 11)
         let requests = requests(60, &generator)
         let alone = try requests.map { try fixture.answer([$0])[0] }
         #expect(alone.allSatisfy { $0["error"] == nil })
@@ -76,7 +77,7 @@ struct MixingTests {
 
     @Test("answers come in input order, errors among them")
     func order() throws {
-        var generator = SplitMix(seed: 12)
+        var generator = SplitMix64(state: 12)
         var lines = requests(40, &generator)
         for index in stride(from: 0, to: 40, by: 7) {
             lines[index] = #"{"id": \#(index), "task": "none", "input": ""}"#

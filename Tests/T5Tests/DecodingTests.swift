@@ -49,7 +49,7 @@ struct DecodingTests {
     func mixing(precision: T5Core.Precision) throws {
         let decoding = try DecodingGolden("v1_1-gated-untied")
         let session = try session(decoding.golden, precision)
-        var generator = SplitMix(seed: 5)
+        var generator = SplitMix64(state: 5)
         var requests = decoding.runs.map { (sequence: $0.sequence, options: $0.options) }
         for seed in 0..<60 {
             var options = GenerationOptions(maximumNewTokens: 1 + seed % 16)

@@ -52,7 +52,7 @@ struct PackedTests {
         let core = try T5Core(golden.directory, precision: precision, pool: alonePool)
         let single = T5Session(core: core, pool: alonePool)
         let alone = try golden.sequences.map { try numbers([$0], single)[0] }
-        var generator = SplitMix(seed: 3)
+        var generator = SplitMix64(state: 3)
         for threads in [1, 2, 3] {
             let session = T5Session(core: core, pool: WorkerPool(threadCount: threads))
             for _ in 0..<6 {

@@ -64,7 +64,7 @@ struct ParityTests {
         let pool = WorkerPool(threadCount: 2)
         let session = T5Session(
             core: try T5Core(golden.directory, precision: .float32, pool: pool), pool: pool)
-        var generator = SplitMix(seed: 7)
+        var generator = SplitMix64(state: 7)
         let alone = try golden.sequences.map { sequence in
             try answer([sequence], session)[0]
         }

@@ -1,3 +1,5 @@
+import Tensors
+
 /// Where a seed's draws go in this part of training: each purpose has a stream of its own, so that none shifts another.
 enum DataStream {
     static let split: UInt64 = 101

@@ -1,5 +1,6 @@
 import Crypto
 import Foundation
+import T5
 import Tasks
 
 /// A file of labelled rows, read for a task.
@@ -41,12 +42,5 @@ public struct LabelledFile: Sendable {
         examples = contents.examples
         self.unknownLabels = contents.unknownLabels
         hash = SHA256.hash(data: bytes).hexadecimal
-    }
-}
-
-extension Sequence<UInt8> {
-    /// Two hexadecimal digits a byte.
-    var hexadecimal: String {
-        map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
     }
 }

@@ -1,3 +1,5 @@
+import Tensors
+
 /// Coordinates of rows over a basis.
 enum LeastSquares {
     /// The X `[rows, basis]` for which X·B is nearest to the rows, by the normal equations in double

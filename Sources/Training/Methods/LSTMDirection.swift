@@ -1,4 +1,5 @@
 import Foundation
+import Tensors
 
 /// One direction of an LSTM layer: input and output rows are `[rows, width]`, of which it writes one half of
 /// the columns. Gates stand in torch's order: input, forget, cell, output.

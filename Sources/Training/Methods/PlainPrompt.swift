@@ -1,3 +1,5 @@
+import Tensors
+
 /// Prompt tuning: the rows themselves are trained.
 ///
 /// Source: Lester, Al-Rfou and Constant, "The Power of Scale for Parameter-Efficient Prompt Tuning", 2021.

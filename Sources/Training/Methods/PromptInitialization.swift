@@ -1,4 +1,5 @@
 import Serving
+import Tensors
 
 /// What a prompt's rows are before training.
 public enum PromptInitialization: Sendable, Hashable {

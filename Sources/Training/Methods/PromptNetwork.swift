@@ -1,3 +1,5 @@
+import Tensors
+
 /// A network that a prompt's rows go through on their way to the core.
 protocol PromptNetwork: AnyObject {
     /// Its weights, always in the same order.

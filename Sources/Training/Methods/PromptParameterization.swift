@@ -1,3 +1,5 @@
+import Tensors
+
 /// A soft prompt as a function of trainable parameters: P = f(θ).
 ///
 /// Not thread safe: one object serves one job. Passes compute on the pool that it was made with, so none may

@@ -1,3 +1,5 @@
+import Tensors
+
 /// Residual prompt tuning: the rows go through networks, and are added to what comes out.
 ///
 /// Source: Razdaibiedina et al., "Residual Prompt Tuning: Improving Prompt Tuning with Residual

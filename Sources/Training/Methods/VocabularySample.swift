@@ -1,3 +1,4 @@
+import Tensors
 import Tokenization
 
 /// The pieces that initial rows are drawn from.

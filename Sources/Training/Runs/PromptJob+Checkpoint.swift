@@ -1,4 +1,5 @@
 import JSON
+import Tensors
 
 extension PromptJob {
     /// What a checkpoint holds of the job.

@@ -3,6 +3,7 @@ import CommandSupport
 import Foundation
 import JSON
 import T5
+import Tensors
 import Training
 
 /// What a benchmark's step trains on: a prompt and a mini-batch for it.
@@ -48,7 +49,7 @@ extension StepBatch {
             return StepBatch(
                 prompt: task.prompt.values,
                 texts: range.map { place in
-                    var random = SeededGenerator(stream: 3, index: place)
+                    var random = SplitMix64(stream: 3, index: place)
                     let answer = (0..<Int.random(in: 1...2, using: &random)).map { _ in
                         Int32.random(in: RequestSet.firstTextID..<Int32(pieces), using: &random)
                     }

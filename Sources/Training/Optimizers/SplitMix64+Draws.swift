@@ -1,33 +1,14 @@
 import Foundation
+import Tensors
 
-/// The one generator of training: the same numbers for the same seed, on every machine.
-///
-/// Its whole state is one number, which checkpoints hold, so that a resumed run goes on with the same draws.
-/// The draws below are its own rather than the standard library's, whose algorithms may change.
-///
-/// Source: Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators", 2014.
-public struct SplitMix64: RandomNumberGenerator, Sendable, Hashable {
-    /// The state; setting it goes on from there.
-    public var state: UInt64
-
-    /// A generator that begins, or goes on, at a state.
-    public init(state: UInt64) { self.state = state }
-
+/// Training's draws. They are its own rather than the standard library's, whose algorithms may change.
+extension SplitMix64 {
     /// A generator for a seed and one of its purposes: those of different streams have nothing to do with
     /// each other.
     public init(seed: UInt64, stream: UInt64 = 0) {
         var first = SplitMix64(state: seed)
         var second = SplitMix64(state: first.next() ^ stream &* 0xD1B5_4A32_D192_ED03)
-        state = second.next()
-    }
-
-    /// The next 64 bits.
-    public mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
+        self.init(state: second.next())
     }
 
     /// A number from 0 up to, not including, 1, of 24 bits.
