@@ -19,6 +19,8 @@ struct EncodedAnswer: Sendable {
     let ids: [Int32]
     /// The ids among which label scoring chooses at each place; `nil` for free text.
     let candidates: [[Int32]]?
+    /// The ids of the task's other labels, where its probabilities are over all pieces; `nil` for free text.
+    let alternatives: [[Int32]]?
 }
 
 /// A task's definition and rows, made ready for a core.
@@ -82,8 +84,10 @@ final class TaskData: Sendable {
         _ file: LabelledFile, _ served: ServedTask, tokenizer: any Tokenizer
     ) throws(TrainingError) -> [[EncodedAnswer]] {
         if let verbalizer = served.definition.verbalizer, let labels = served.labels {
-            let encoded = labels.ids.indices.map {
-                EncodedAnswer(ids: labels.ids[$0], candidates: labels.trie.candidates(of: $0))
+            let encoded = labels.ids.indices.map { index in
+                EncodedAnswer(
+                    ids: labels.ids[index], candidates: labels.trie.candidates(of: index),
+                    alternatives: labels.ids.indices.filter { $0 != index }.map { labels.ids[$0] })
             }
             return file.examples.map { example in
                 example.answers.compactMap { verbalizer.index(ofName: $0) }.map { encoded[$0] }
@@ -95,7 +99,8 @@ final class TaskData: Sendable {
                 answers.append(
                     try example.answers.map { text throws(ServingError) in
                         EncodedAnswer(
-                            ids: try ServedTask.encode(text, tokenizer, "the answer"), candidates: nil)
+                            ids: try ServedTask.encode(text, tokenizer, "the answer"), candidates: nil,
+                            alternatives: nil)
                     })
             } catch {
                 throw TrainingError(.data, "\(file.path): row \(index + 1): \(error.message)")

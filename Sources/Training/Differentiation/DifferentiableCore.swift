@@ -13,26 +13,31 @@ public struct TrainingSequence: Sendable {
     /// For each id of the answer the ids over which its probability is taken, itself among them, as label scoring
     /// does it over the children of a trie's node; `nil` for all pieces.
     public var candidates: [[Int32]]?
+    /// The other answers that this one is chosen among, by a softmax over the log-likelihoods that all pieces give
+    /// them; `nil` when the answer stands alone.
+    public var alternatives: [[Int32]]?
     /// What its loss is multiplied with in the sum that is differentiated.
     public var weight: Float
 
     /// A sequence of a training batch.
     public init(
         prompt: Int?, inputIDs: [Int32], targetPrefix: [Int32] = [], target: [Int32],
-        candidates: [[Int32]]? = nil, weight: Float = 1
+        candidates: [[Int32]]? = nil, alternatives: [[Int32]]? = nil, weight: Float = 1
     ) {
         self.prompt = prompt
         self.inputIDs = inputIDs
         self.targetPrefix = targetPrefix
         self.target = target
         self.candidates = candidates
+        self.alternatives = alternatives
         self.weight = weight
     }
 }
 
 /// What one pass forward and back gives.
 public struct PromptGradients: Sendable {
-    /// For each sequence the negative log-likelihood of its answer: the sum over the answer's ids, not weighted.
+    /// For each sequence the negative logarithm of its answer's probability, not weighted: the sum over the answer's
+    /// ids, or among alternatives that of the choice.
     public var losses: [Float]
     /// For each prompt of the batch the gradient `[rows, d_model]` of the weighted sum of the losses.
     public var prompts: [[Float]]
@@ -57,8 +62,8 @@ public protocol DifferentiableCore: AnyObject {
     ///   - prompts: The prompts' rows `[rows, d_model]`, row-major.
     ///   - sequences: The batch; at least one sequence.
     ///   - dropoutSeed: Decides which elements the core's dropout drops; without effect when its rate is 0.
-    /// - Throws: `T5Error` when an id is out of range, an answer is empty or not among its candidates, a prompt is not
-    ///   of the core's width, or a number is not finite.
+    /// - Throws: `T5Error` when an id is out of range, an answer is empty or not among its candidates, an answer has
+    ///   candidates and alternatives, a prompt is not of the core's width, or a number is not finite.
     func gradients(
         prompts: [[Float]], sequences: [TrainingSequence], dropoutSeed: UInt64
     ) throws(T5Error) -> PromptGradients

@@ -41,7 +41,7 @@ struct PassMemory<Element: BitwiseCopyable> {
     ) where A.Element == Element {
         let c = arithmetic.configuration
         let encoderRows = batch.encoderRows[batch.items.count]
-        let decoderRows = batch.decoderRows[batch.items.count]
+        let decoderRows = batch.decoderRows[batch.paths.count]
         let crossLayers =
             batch.crossSpans.allSatisfy { arithmetic.absorbsKeysValues($0) } ? 0 : c.decoderLayers
         let d = c.modelWidth

@@ -31,7 +31,7 @@ final class ReversePass<A: Arithmetic> {
         width = arithmetic.configuration.modelWidth
         inner = arithmetic.configuration.innerWidth
         encoderRows = batch.encoderRows[batch.items.count]
-        decoderRows = batch.decoderRows[batch.items.count]
+        decoderRows = batch.decoderRows[batch.paths.count]
         memory = PassMemory(arithmetic, storage, batch, keptBytes: keptBytes)
     }
 
@@ -83,8 +83,8 @@ final class ReversePass<A: Arithmetic> {
     }
 
     private func decoderPart(_ workspace: PassWorkspace) -> Part {
-        let spans = batch.items.indices.map { item in
-            let rows = batch.decoderRows[item]..<batch.decoderRows[item + 1]
+        let spans = batch.paths.indices.map { path in
+            let rows = batch.decoderRows[path]..<batch.decoderRows[path + 1]
             return AttentionSpan(queries: rows, keys: rows)
         }
         return Part(
@@ -112,8 +112,8 @@ final class ReversePass<A: Arithmetic> {
     }
 
     private func fillDecoderInput() {
-        for (item, first) in zip(batch.items, batch.decoderRows) {
-            for (place, id) in item.tokens.enumerated() {
+        for (path, first) in zip(batch.paths, batch.decoderRows) {
+            for (place, id) in path.tokens.enumerated() {
                 arithmetic.embed(id, into: memory.decoderStream[0].row(first + place))
             }
         }
@@ -136,9 +136,10 @@ final class ReversePass<A: Arithmetic> {
             for (place, id) in item.inputIDs.enumerated() {
                 arithmetic.addEmbeddingGradient(id, memory.encoderGradient.row(firstID + place))
             }
-            for (place, id) in item.tokens.enumerated() {
-                arithmetic.addEmbeddingGradient(
-                    id, memory.decoderGradient.row(batch.decoderRows[index] + place))
+        }
+        for (path, first) in zip(batch.paths, batch.decoderRows) {
+            for (place, id) in path.tokens.enumerated() {
+                arithmetic.addEmbeddingGradient(id, memory.decoderGradient.row(first + place))
             }
         }
     }

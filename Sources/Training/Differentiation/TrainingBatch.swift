@@ -12,35 +12,47 @@ struct TrainingBatch {
         let prompt: Int?
         let promptRows: Int
         let inputIDs: [Int32]
-        /// What the decoder reads: start id, target prefix, answer, as far as a loss needs it.
+        /// What its loss is multiplied with.
+        let weight: Float
+        /// The answers that the decoder reads: its own first, then the alternatives.
+        let paths: Range<Int>
+        /// Whether the loss is that of the choice among its paths.
+        let isChoice: Bool
+    }
+
+    /// What the decoder reads of one answer: start id, target prefix, answer, as far as a loss needs it.
+    struct Path {
+        /// Whose answer it is.
+        let item: Int
         let tokens: [Int32]
     }
 
     /// A position that a loss is taken of.
     struct Position {
-        let item: Int
+        let path: Int
         /// Its decoder row.
         let row: Int
         let target: Int32
         /// `nil` for all pieces.
         let candidates: [Int32]?
-        let weight: Float
     }
 
     /// How many sequences the caller gave.
     let sequenceCount: Int
     private(set) var items: [Item] = []
+    private(set) var paths: [Path] = []
     private(set) var positions: [Position] = []
     /// Where each item's rows begin, and the number of rows as the last.
     private(set) var encoderRows = [0]
+    /// Where each path's rows begin, and the number of rows as the last.
     private(set) var decoderRows = [0]
 
-    /// Each item's decoder rows, and its encoder rows as their keys.
+    /// Each item's decoder rows, those of all its paths, and its encoder rows as their keys.
     var crossSpans: [AttentionSpan] {
-        items.indices.map { item in
+        items.enumerated().map { index, item in
             AttentionSpan(
-                queries: decoderRows[item]..<decoderRows[item + 1],
-                keys: encoderRows[item]..<encoderRows[item + 1])
+                queries: decoderRows[item.paths.lowerBound]..<decoderRows[item.paths.upperBound],
+                keys: encoderRows[index]..<encoderRows[index + 1])
         }
     }
 
@@ -74,22 +86,37 @@ struct TrainingBatch {
     private mutating func add(
         _ sequence: TrainingSequence, _ index: Int, promptRows: Int, startID: Int32
     ) {
-        let lossPlaces = sequence.target.indices.filter { (sequence.candidates?[$0].count ?? 2) > 1 }
-        guard let last = lossPlaces.last else { return }
-        let tokens = [startID] + sequence.targetPrefix + sequence.target.prefix(last)
-        let firstRow = decoderRows[decoderRows.count - 1]
-        for place in lossPlaces {
-            positions.append(
-                Position(
-                    item: items.count, row: firstRow + sequence.targetPrefix.count + place,
-                    target: sequence.target[place], candidates: sequence.candidates?[place],
-                    weight: sequence.weight))
+        // The answers that something has to be computed of.
+        var answers = [sequence.target]
+        if let alternatives = sequence.alternatives {
+            guard !alternatives.isEmpty else { return }
+            answers += alternatives
+        } else if sequence.candidates?.allSatisfy({ $0.count == 1 }) ?? false {
+            return
         }
+        let firstPath = paths.count
+        for answer in answers { addPath(answer, of: sequence, startID: startID) }
         items.append(
             Item(
                 sequence: index, prompt: promptRows > 0 ? sequence.prompt : nil, promptRows: promptRows,
-                inputIDs: sequence.inputIDs, tokens: tokens))
+                inputIDs: sequence.inputIDs, weight: sequence.weight, paths: firstPath..<paths.count,
+                isChoice: sequence.alternatives != nil))
         encoderRows.append(encoderRows[encoderRows.count - 1] + promptRows + sequence.inputIDs.count)
+    }
+
+    /// Adds an answer of the item to come, with the positions that its ids are told at.
+    private mutating func addPath(_ answer: [Int32], of sequence: TrainingSequence, startID: Int32) {
+        let firstRow = decoderRows[decoderRows.count - 1]
+        let start = [startID] + sequence.targetPrefix
+        let told = answer.indices.filter { (sequence.candidates?[$0].count ?? 2) > 1 }
+        for place in told {
+            positions.append(
+                Position(
+                    path: paths.count, row: firstRow + sequence.targetPrefix.count + place,
+                    target: answer[place], candidates: sequence.candidates?[place]))
+        }
+        let tokens = start + answer.prefix(told.last ?? 0)
+        paths.append(Path(item: items.count, tokens: tokens))
         decoderRows.append(firstRow + tokens.count)
     }
 
@@ -134,6 +161,23 @@ struct TrainingBatch {
         try check(sequence.inputIDs, "input")
         try check(sequence.targetPrefix, "target prefix")
         try check(sequence.target, "target")
+        if let alternatives = sequence.alternatives {
+            guard sequence.candidates == nil else {
+                throw T5Error(
+                    .input,
+                    "sequence \(index) has both candidates and alternatives; one of them says over what its "
+                        + "probability is taken")
+            }
+            for ids in alternatives {
+                guard !ids.isEmpty, ids != sequence.target else {
+                    throw T5Error(
+                        .input,
+                        "sequence \(index) has an alternative that is \(ids.isEmpty ? "empty" : "its target"); other "
+                            + "answers were expected")
+                }
+                try check(ids, "alternatives")
+            }
+        }
         guard let candidates = sequence.candidates else { return }
         guard candidates.count == sequence.target.count else {
             throw T5Error(

@@ -85,13 +85,9 @@ final class PromptJob {
     ) throws(TrainingError) -> TrainingLoss {
         let natural: TrainingLoss =
             definition.verbalizer != nil && definition.normalize == .labels ? .labels : .vocabulary
-        guard asked == .labels, natural != .labels else { return asked ?? natural }
+        guard asked == .labels, definition.verbalizer == nil else { return asked ?? natural }
         throw TrainingError(
-            .settings,
-            definition.verbalizer == nil
-                ? "loss is labels, but the task \(definition.name) has none; vocabulary was expected"
-                : "loss is labels, but the task \(definition.name) has \"normalize\": \"vocabulary\"; both say over "
-                    + "what probabilities are taken, and have to agree")
+            .settings, "loss is labels, but the task \(definition.name) has none; vocabulary was expected")
     }
 
     /// The settings with what follows from the data filled in.
@@ -116,7 +112,7 @@ final class PromptJob {
     struct Unit {
         /// The sequences; their `prompt` is 0, or `nil` without a prompt.
         var sequences: [TrainingSequence]
-        /// Encoder rows that they take.
+        /// Rows that they take: the encoder's, and the decoder's of alternatives.
         var rows: Int
         /// The seed of the core's dropout.
         var dropoutSeed: UInt64
@@ -126,7 +122,7 @@ final class PromptJob {
     ///
     /// How they are cut into units depends on this job alone, so that its sums have one order whatever else trains.
     ///
-    /// - Parameter limit: Encoder rows that a unit may have; one sequence may have more.
+    /// - Parameter limit: Rows that a unit may have; one sequence may have more.
     /// - Returns: `nil` when the prompt is not finite any more: the job has ended.
     func beginStep(limit: Int) -> (prompt: [Float], units: [Unit])? {
         var generator: SplitMix64? = dropout
@@ -144,7 +140,10 @@ final class PromptJob {
             var unit = Unit(sequences: [], rows: 0, dropoutSeed: dropout.next())
             for _ in 0..<settings.batch {
                 let sequence = nextSequence(weight: weight)
-                let rows = promptRows + sequence.inputIDs.count
+                // Alternatives are rows of the decoder, many beside one answer's.
+                let rows =
+                    promptRows + sequence.inputIDs.count
+                    + (sequence.alternatives ?? []).reduce(0) { $0 + $1.count }
                 if !unit.sequences.isEmpty, unit.rows + rows > limit {
                     units.append(unit)
                     unit = Unit(sequences: [], rows: 0, dropoutSeed: dropout.next())
@@ -163,10 +162,17 @@ final class PromptJob {
         // A row with several right answers is trained on one after the other.
         let answers = data.answers[index]
         let answer = answers[epoch % answers.count]
-        return TrainingSequence(
+        var sequence = TrainingSequence(
             prompt: parameterization == nil ? nil : 0, inputIDs: data.train[index].ids,
-            targetPrefix: data.served.prefix, target: answer.ids,
-            candidates: loss == .labels ? answer.candidates : nil, weight: weight)
+            targetPrefix: data.served.prefix, target: answer.ids, weight: weight)
+        // The negative logarithm of the probability that serving gives the label.
+        if loss == .labels {
+            switch data.definition.normalize {
+            case .labels: sequence.candidates = answer.candidates
+            case .vocabulary: sequence.alternatives = answer.alternatives
+            }
+        }
+        return sequence
     }
 
     /// Takes the step, given the gradient of the prompt's rows and the losses of the step's sequences.

@@ -44,11 +44,11 @@ struct DropoutTests {
             let golden = try GradientGolden(name)
             let core = try frozen(name)
             var numbers = SeededNumbers(5)
-            func loss(_ prompts: [[Float]]) throws -> Double {
+            func losses(_ prompts: [[Float]]) throws -> [Double] {
                 let losses = try core.gradients(
                     prompts: prompts, sequences: golden.sequences, dropoutSeed: 9
                 ).losses
-                return zip(losses, golden.sequences).reduce(0) { $0 + Double($1.0) * Double($1.1.weight) }
+                return zip(losses, golden.sequences).map { Double($0) * Double($1.weight) }
             }
             let gradients = try core.gradients(
                 prompts: golden.prompts, sequences: golden.sequences, dropoutSeed: 9
@@ -62,8 +62,12 @@ struct DropoutTests {
                 func moved(_ step: Float) -> [[Float]] {
                     zip(golden.prompts, direction).map { zip($0, $1).map { $0 + step * $1 } }
                 }
-                let measured = (try loss(moved(step)) - (try loss(moved(-step)))) / Double(2 * step)
-                #expect(abs(measured - slope) <= 0.03 * max(abs(slope), 1))
+                let measured = zip(try losses(moved(step)), try losses(moved(-step))).map {
+                    ($0 - $1) / Double(2 * step)
+                }
+                // The sequences' slopes may cancel each other; what is off in them does not.
+                let scale = measured.reduce(0) { $0 + abs($1) }
+                #expect(abs(measured.reduce(0, +) - slope) <= 0.02 * scale)
             }
         }
     }

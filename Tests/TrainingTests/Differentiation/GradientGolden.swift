@@ -58,7 +58,8 @@ struct GradientGolden {
                 TrainingSequence(
                     prompt: object["prompt"]?.int, inputIDs: ids(object["input_ids"]),
                     targetPrefix: ids(object["prefix"]), target: ids(object["target"]),
-                    candidates: object["candidates"]?.array?.map { ids($0) }, weight: Float(weight)))
+                    candidates: object["candidates"]?.array?.map { ids($0) },
+                    alternatives: object["alternatives"]?.array?.map { ids($0) }, weight: Float(weight)))
             losses.append(loss)
         }
         self.sequences = sequences

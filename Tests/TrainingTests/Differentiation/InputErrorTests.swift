@@ -27,11 +27,11 @@ struct InputErrorTests {
 
     private func sequence(
         prompt: Int? = 0, ids: [Int32] = [5, 1], prefix: [Int32] = [], target: [Int32] = [7, 1],
-        candidates: [[Int32]]? = nil, weight: Float = 1
+        candidates: [[Int32]]? = nil, alternatives: [[Int32]]? = nil, weight: Float = 1
     ) -> TrainingSequence {
         TrainingSequence(
             prompt: prompt, inputIDs: ids, targetPrefix: prefix, target: target, candidates: candidates,
-            weight: weight)
+            alternatives: alternatives, weight: weight)
     }
 
     @Test("ids that the core does not have, wherever they stand")
@@ -52,6 +52,12 @@ struct InputErrorTests {
         #expect(
             failure([sequence(candidates: [[8, 9], [1]])]).contains("not among that place's candidates"))
         #expect(failure([sequence(candidates: [[7, 8, 8], [1]])]).contains("occurs twice"))
+        #expect(failure([sequence(alternatives: [[8, 1], []])]).contains("an alternative that is empty"))
+        #expect(failure([sequence(alternatives: [[7, 1]])]).contains("an alternative that is its target"))
+        #expect(failure([sequence(alternatives: [[100, 1]])]).contains("id 100 in its alternatives"))
+        #expect(
+            failure([sequence(candidates: [[7, 8], [1]], alternatives: [[8, 1]])]).contains(
+                "both candidates and alternatives"))
     }
 
     @Test("prompts that are not rows of the core's width, or not finite, or not there")

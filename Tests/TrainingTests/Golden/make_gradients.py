@@ -34,7 +34,8 @@ PROMPT_ROWS = [5, 3]
 
 
 def make_batch(random):
-    """Different prompts, lengths, prefixes, targets, weights; losses over all pieces and over candidates."""
+    """Different prompts, lengths, prefixes, targets, weights; losses over all pieces, over candidates and of a choice
+    among answers."""
 
     def ids(count):
         return random.integers(2, 100, count).tolist()
@@ -71,10 +72,29 @@ def make_batch(random):
             "candidates": [[8], [1]],
             "weight": 1.0,
         },
+        {
+            "prompt": 1,
+            "input_ids": ids(9) + [1],
+            "prefix": ids(1),
+            "target": ids(2) + [1],
+            "alternatives": [ids(1) + [1], ids(4) + [1]],
+            "weight": 1.5,
+        },
     ]
 
 
 def loss_of(model, prompts, sequence):
+    """The negative logarithm of the target's probability: of its ids one after the other, or among alternatives."""
+    losses = [
+        loss_of_answer(model, prompts, {**sequence, "target": answer})
+        for answer in [sequence["target"], *sequence.get("alternatives", [])]
+    ]
+    if "alternatives" not in sequence:
+        return losses[0]
+    return losses[0] + torch.stack([-loss for loss in losses]).logsumexp(0)
+
+
+def loss_of_answer(model, prompts, sequence):
     """The negative log-likelihood of the target's ids, teacher-forced."""
     rows = model.shared(torch.tensor(sequence["input_ids"], dtype=torch.long))
     if sequence["prompt"] is not None:

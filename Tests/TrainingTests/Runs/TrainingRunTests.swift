@@ -35,6 +35,30 @@ struct TrainingRunTests {
         #expect(log.compactMap { $0["dev"]?.double }.max() == result.dev.primary)
     }
 
+    @Test("learns the labels where a task takes their probabilities over all pieces")
+    func learnsLabelsOverAllPieces() throws {
+        try folder.write(
+            "whole.json",
+            FoodTask.definition.replacingOccurrences(
+                of: #""name": "topic""#, with: #""name": "topic", "normalize": "vocabulary""#))
+        func losses(_ out: String, _ loss: JSONValue) throws -> [Double] {
+            let results = try train(
+                folder, out,
+                [
+                    "task": .string(folder.path("whole.json")), "loss": loss, "steps": 60, "batch": 16,
+                    "evaluate_every": 10,
+                ])
+            #expect(try #require(results.first).dev.primary >= 0.85)
+            return try folder.read("\(out)/log.jsonl").split(separator: "\n").compactMap {
+                try JSONValue.parse(String($0)).object?["loss"]?.double
+            }
+        }
+        let labels = try losses("labels", "labels")
+        #expect(labels[5] < labels[0] * 0.6, "\(labels)")
+        // What the core would rather say than any label costs nothing.
+        #expect(try losses("vocabulary", "vocabulary")[0] > 2 * labels[0])
+    }
+
     @Test("leaves a task folder with its recipe, log, curves and result")
     func leavesAFolder() throws {
         try train(folder, "out", ["test": .string(folder.path("test.jsonl"))])
