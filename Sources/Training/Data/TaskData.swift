@@ -19,7 +19,7 @@ struct EncodedAnswer: Sendable {
     let ids: [Int32]
     /// The ids among which label scoring chooses at each place; `nil` for free text.
     let candidates: [[Int32]]?
-    /// The ids of the task's other labels, where its probabilities are over all pieces; `nil` for free text.
+    /// The ids of the task's other labels, where probabilities are over all pieces; else `nil`.
     let alternatives: [[Int32]]?
 }
 
@@ -87,7 +87,8 @@ final class TaskData: Sendable {
             let encoded = labels.ids.indices.map { index in
                 EncodedAnswer(
                     ids: labels.ids[index], candidates: labels.trie.candidates(of: index),
-                    alternatives: labels.ids.indices.filter { $0 != index }.map { labels.ids[$0] })
+                    alternatives: served.definition.normalize == .labels
+                        ? nil : labels.ids.indices.filter { $0 != index }.map { labels.ids[$0] })
             }
             return file.examples.map { example in
                 example.answers.compactMap { verbalizer.index(ofName: $0) }.map { encoded[$0] }
