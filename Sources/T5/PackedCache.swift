@@ -21,10 +21,10 @@ struct PackedCache {
 
     /// The cache's place for a core in a precision; `nil` where no folder for caches is known.
     ///
-    /// - Parameter plans: What lies where in the arena: programs that arrange it differently have different files.
-    init?(fingerprint: String, precision: PackedPrecision, plans: [PackedMatrixPlan]) {
+    /// - Parameter layout: What lies where in the arena: programs that arrange it differently have different files.
+    init?(fingerprint: String, precision: PackedPrecision, layout: [String]) {
         guard let folder = Self.folder else { return nil }
-        let layout = SHA256.hash(data: Array(plans.map(\.layout).joined(separator: "\n").utf8)).hexadecimal
+        let layout = SHA256.hash(data: Array(layout.joined(separator: "\n").utf8)).hexadecimal
         path =
             "\(folder)/\(fingerprint)-\(precision.rawValue)-\(Self.panelVersion)-\(layout.prefix(16)).packed"
         identity = Array("\(fingerprint) \(precision.rawValue) \(layout)".utf8)

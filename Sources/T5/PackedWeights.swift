@@ -1,7 +1,7 @@
 import CKernels
 import Tensors
 
-/// A core's matrices packed for the fast modes, in one arena. Queries, keys and values are one matrix, gate and
+/// A core's weights packed for the fast modes, in one arena. Queries, keys and values are one matrix, gate and
 /// up projections too.
 package struct PackedWeights: Sendable {
     package struct EncoderLayer: Sendable {
@@ -41,6 +41,8 @@ package struct PackedWeights: Sendable {
     private static let sliceWidth = 1024
 
     package let precision: PackedPrecision
+    /// The embedding's rows: in bfloat16 where the checkpoint has them in float32, else as it has them.
+    let embedding: StoredTensor
     package let encoder: [EncoderLayer]
     package let encoderNorm: FloatTensor
     package let decoder: [DecoderLayer]
@@ -48,7 +50,7 @@ package struct PackedWeights: Sendable {
     package let head: PackedMatrix
     package let headScale: Float
     package let encoderBias, decoderBias: FloatTensor
-    /// Bytes of all packed matrices.
+    /// Bytes of all that is packed.
     package let byteCount: Int
     /// Keeps the panels' memory: a buffer, or a mapped file of the cache.
     private let owner: any AnyObject & Sendable
@@ -125,8 +127,11 @@ package struct PackedWeights: Sendable {
         // The head stays in bfloat16 for int8 too: its rounding would go into the scores unaveraged. On the shipped
         // tasks that halves the labels that differ from float32's.
         let headPlan = plan([MatrixPart(weights.head)], as: .bfloat16)
+        let embeddingPlan = PackedEmbeddingPlan(weights.embedding, offset: end)
+        end += embeddingPlan?.size ?? 0
+        let layout = plans.map(\.layout) + [embeddingPlan?.layout].compactMap { $0 }
         let cache = fingerprint.flatMap {
-            PackedCache(fingerprint: $0, precision: precision, plans: plans)
+            PackedCache(fingerprint: $0, precision: precision, layout: layout)
         }
         let arena: UnsafeRawPointer
         if let cached = cache?.load(size: end, pool: pool) {
@@ -137,6 +142,7 @@ package struct PackedWeights: Sendable {
             // Padding between matrices is written too: equal cores have equal files.
             buffer.pointer.initializeMemory(as: UInt8.self, repeating: 0, count: end)
             for plan in plans { plan.pack(into: buffer.pointer, pool: pool) }
+            embeddingPlan?.pack(into: buffer.pointer, pool: pool)
             cache?.save(UnsafeRawBufferPointer(start: buffer.pointer, count: end), pool: pool)
             arena = UnsafeRawPointer(buffer.pointer)
             owner = buffer
@@ -148,6 +154,7 @@ package struct PackedWeights: Sendable {
         }
         self.precision = precision
         byteCount = end
+        embedding = embeddingPlan?.tensor(in: arena, owner: owner) ?? weights.embedding
         encoder = encoderPlans.map { plans in
             EncoderLayer(
                 attentionNorm: plans.layer.attentionNorm.floats(), qkv: matrix(plans.qkv), o: matrix(plans.o),

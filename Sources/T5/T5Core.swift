@@ -28,9 +28,10 @@ public final class T5Core: Sendable {
     /// What it computes with.
     public let processor: Processor
 
-    /// The embedding table `[vocab_size, d_model]`, as it is stored.
+    /// The embedding table `[vocab_size, d_model]`: as it is stored, but in bfloat16 where the fast modes would have
+    /// to read float32.
     package let embedding: StoredTensor
-    /// The LM head, as it is stored; the embedding when they are tied.
+    /// The LM head, as it is stored; the embedding table when they are tied.
     package let head: StoredTensor
     /// All tensors as they are stored; `nil` where they are packed, so that nothing holds them in memory twice.
     package let storedWeights: T5Weights<StoredTensor>?
@@ -99,8 +100,6 @@ public final class T5Core: Sendable {
                 configuration: configuration, facts: "head_scale \(weights.headScale.bitPattern)\n",
                 pool: pool)
         }
-        embedding = weights.embedding
-        head = weights.head
         storedWeights = precision == .float32 ? weights : nil
         let (fingerprint, headWidth) = (fingerprint, configuration.headWidth)
         func pack(_ precision: PackedPrecision) -> PackedWeights {
@@ -109,7 +108,7 @@ public final class T5Core: Sendable {
                 weights, headWidth: headWidth, precision: precision,
                 fingerprint: isRandom ? nil : fingerprint, pool: pool)
             // What packing has read of the checkpoint need not stay in memory; the little that is still used
-            // (embedding rows, norms) comes back by itself.
+            // (norms, embedding rows in 16 bits) comes back by itself.
             files.forEach { $0.release() }
             return packed
         }
@@ -119,6 +118,13 @@ public final class T5Core: Sendable {
             case .bfloat16: .packed(pack(.bfloat16))
             case .int8: .packed(pack(.int8))
             }
+        if case .packed(let packed) = compute {
+            embedding = packed.embedding
+            head = weights.isTied ? packed.embedding : weights.head
+        } else {
+            embedding = weights.embedding
+            head = weights.head
+        }
     }
 
     /// A float32 core over other tensors of the same names and shapes: what training has made of one.

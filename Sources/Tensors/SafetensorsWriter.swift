@@ -56,10 +56,7 @@ public enum SafetensorsWriter {
         case .float32: for value in tensor.values { append(value.bitPattern, to: &bytes) }
         case .float16: for value in tensor.values { append(Float16(value).bitPattern, to: &bytes) }
         case .bfloat16:
-            for value in tensor.values {
-                let bits = value.bitPattern
-                append(UInt16(truncatingIfNeeded: (bits + 0x7FFF + (bits >> 16 & 1)) >> 16), to: &bytes)
-            }
+            for value in tensor.values { append(UInt16(bfloat16: value), to: &bytes) }
         }
     }
 

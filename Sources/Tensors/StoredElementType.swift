@@ -41,3 +41,11 @@ public enum StoredElementType: String, Sendable, CaseIterable {
         }
     }
 }
+
+extension UInt16 {
+    /// The bits of the bfloat16 nearest to a finite number, of two equally near ones the even one.
+    package init(bfloat16 value: Float) {
+        let bits = value.bitPattern
+        self = UInt16(truncatingIfNeeded: (bits &+ 0x7FFF &+ (bits >> 16 & 1)) >> 16)
+    }
+}

@@ -44,6 +44,25 @@ struct PackedTests {
     }
 
     @Test(
+        "embedding rows are the checkpoint's, rounded to bfloat16 where it has float32",
+        arguments: GoldenCase.names, [T5Core.Precision.bfloat16, .int8])
+    func embeddings(name: String, precision: T5Core.Precision) throws {
+        let golden = try GoldenCase(name)
+        let pool = WorkerPool(threadCount: 2)
+        let exact = try T5Core(golden.directory, precision: .float32, pool: pool)
+        let core = try T5Core(golden.directory, precision: precision, pool: pool)
+        let ids = (0..<Int32(core.configuration.vocabularySize)).map { $0 }
+        let rows = try core.embeddings(of: ids)
+        let stored = try exact.embeddings(of: ids)
+        #expect(rows.count == stored.count)
+        let isRounded = rows != stored
+        #expect(isRounded == (exact.embedding.elementType == .float32))
+        for (value, stored) in zip(rows, stored) where isRounded {
+            #expect(value.bitPattern & 0xFFFF == 0 && abs(value - stored) <= abs(stored) / 256)
+        }
+    }
+
+    @Test(
         "every number is bitwise the same alone, in any mixture and order, on any number of threads",
         arguments: GoldenCase.names, [T5Core.Precision.bfloat16, .int8])
     func invariance(name: String, precision: T5Core.Precision) throws {

@@ -99,10 +99,8 @@ extension StoredElementType {
         case .float32: return Data(values)
         case .bfloat16:
             var data = Data(capacity: values.count / 2)
-            for value in values.bindMemory(to: UInt32.self) {
-                // To nearest even; the values are finite.
-                let rounded = UInt16((value &+ 0x7FFF &+ (value >> 16 & 1)) >> 16)
-                withUnsafeBytes(of: rounded.littleEndian) { data.append(contentsOf: $0) }
+            for value in values.bindMemory(to: Float.self) {
+                withUnsafeBytes(of: UInt16(bfloat16: value).littleEndian) { data.append(contentsOf: $0) }
             }
             return data
         case .float16:

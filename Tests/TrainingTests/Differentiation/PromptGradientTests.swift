@@ -42,7 +42,7 @@ struct PromptGradientTests {
         }
         for (gradient, reference) in zip(result.prompts, golden.gradients) {
             // A choice's gradient hangs on differences of likelihoods, each with bfloat16's error.
-            #expect(cosine(gradient, reference) >= 0.98)
+            #expect(cosine(gradient, reference) >= 0.97)
             #expect(relativeError(gradient, reference) <= 0.25)
         }
     }
