@@ -32,7 +32,7 @@ struct StartupBenchmark {
                 ["first answer, median", median(times).duration],
                 ["first answer, fastest", (times.min() ?? 0).duration],
                 ["first answer, slowest", (times.max() ?? 0).duration],
-                ["of it loading the core", load.duration],
+                ["loading the core before them", load.duration],
             ])
         return BenchmarkReport(json: json, table: table)
     }
