@@ -22,6 +22,8 @@ from sentencepiece import SentencePieceProcessor
 from torch import nn
 from transformers import T5ForConditionalGeneration
 
+from data import read
+
 EOS, PAD = 1, 0
 # Of the most common pieces one is drawn for each row, as Lester et al. 2021 do.
 COMMON = 5000
@@ -58,8 +60,7 @@ def read_settings(run):
 def read_rows(path, tokenizer, limit, labels):
     """Each row's ids and its label's place; -1 for a label that the task lacks."""
     rows = []
-    for line in Path(path).read_text(encoding="utf-8").splitlines():
-        row = json.loads(line)
+    for row in read(path):
         ids = tokenizer.encode(row["input"])[: limit - 1]
         rows.append(([*ids, EOS], labels.get(row["label"], -1)))
     return rows
@@ -75,7 +76,6 @@ class Labels:
             for place, piece in enumerate(ids):
                 children.setdefault(tuple(ids[:place]), set()).add(piece)
         longest = max(map(len, self.ids))
-        self.targets = torch.full((len(self.ids), longest), PAD)
         self.read = torch.full((len(self.ids), longest), PAD)
         self.told = torch.zeros(len(self.ids), longest)
         # The pieces that occur at all, and which of them are candidates where.
