@@ -40,10 +40,11 @@ struct PromptGradientTests {
         for (loss, reference) in zip(result.losses, golden.losses) {
             #expect(abs(Double(loss) - reference) <= 0.05 * max(1, reference))
         }
-        for (gradient, reference) in zip(result.prompts, golden.gradients) {
+        for (prompt, (gradient, reference)) in zip(result.prompts, golden.gradients).enumerated() {
             // A choice's gradient hangs on differences of likelihoods, each with bfloat16's error.
-            #expect(cosine(gradient, reference) >= 0.97)
-            #expect(relativeError(gradient, reference) <= 0.25)
+            let hasChoice = golden.sequences.contains { $0.prompt == prompt && $0.alternatives != nil }
+            #expect(cosine(gradient, reference) >= (hasChoice ? 0.97 : 0.99))
+            #expect(relativeError(gradient, reference) <= (hasChoice ? 0.25 : 0.15))
         }
     }
 
