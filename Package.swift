@@ -35,50 +35,57 @@ let package = Package(
         .target(name: "CKernels", linkerSettings: [.linkedLibrary("m")]),
 
         // MARK: Libraries, lowest first
-        .target(name: "JSON", swiftSettings: settings),
         .target(
-            name: "Tensors", dependencies: ["CKernels", "COpenBLAS", "JSON"],
+            name: "Basics", dependencies: [.product(name: "Crypto", package: "swift-crypto")],
+            swiftSettings: settings),
+        .target(name: "JSON", dependencies: ["Basics"], swiftSettings: settings),
+        .target(
+            name: "Tensors", dependencies: ["Basics", "CKernels", "COpenBLAS", "JSON"],
             swiftSettings: settings),
         .target(
             name: "T5",
             dependencies: [
-                "CKernels", "JSON", "Tensors", .product(name: "Crypto", package: "swift-crypto"),
+                "Basics", "CKernels", "JSON", "Tensors", .product(name: "Crypto", package: "swift-crypto"),
             ],
             swiftSettings: settings),
-        .target(name: "Tokenization", dependencies: ["CSentencePiece", "JSON"], swiftSettings: settings),
-        .target(name: "LMDB", dependencies: ["CLMDB"], swiftSettings: settings),
+        .target(
+            name: "Tokenization", dependencies: ["Basics", "CSentencePiece", "JSON"],
+            swiftSettings: settings),
+        .target(name: "LMDB", dependencies: ["Basics", "CLMDB"], swiftSettings: settings),
         .target(
             name: "PromptStore",
             dependencies: [
-                "CZstd", "JSON", "LMDB", .product(name: "Crypto", package: "swift-crypto"),
+                "Basics", "CZstd", "JSON", "LMDB", .product(name: "Crypto", package: "swift-crypto"),
             ],
             swiftSettings: settings),
-        .target(name: "Tasks", dependencies: ["JSON"], swiftSettings: settings),
+        .target(name: "Tasks", dependencies: ["Basics", "JSON"], swiftSettings: settings),
         .target(
             name: "Serving",
             dependencies: [
-                "JSON", "PromptStore", "T5", "Tasks", "Tensors", "Tokenization",
+                "Basics", "JSON", "PromptStore", "T5", "Tasks", "Tensors", "Tokenization",
                 .product(name: "Crypto", package: "swift-crypto"),
             ],
             swiftSettings: settings),
         .target(
             name: "Benchmarks",
             dependencies: [
-                "CKernels", "JSON", "PromptStore", "Serving", "T5", "Tasks", "Tensors", "Tokenization",
+                "Basics", "CKernels", "JSON", "PromptStore", "Serving", "T5", "Tasks", "Tensors",
+                "Tokenization",
             ],
             swiftSettings: settings),
 
         .target(
             name: "Training",
             dependencies: [
-                "CKernels", "COpenBLAS", "JSON", "PromptStore", "Serving", "T5", "Tasks", "Tensors",
+                "Basics", "CKernels", "COpenBLAS", "JSON", "PromptStore", "Serving", "T5", "Tasks", "Tensors",
                 "Tokenization", .product(name: "Crypto", package: "swift-crypto"),
             ],
             swiftSettings: settings),
         .target(
             name: "CommandSupport",
             dependencies: [
-                "T5", "Tensors", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "Basics", "T5", "Tensors",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: settings),
@@ -87,7 +94,8 @@ let package = Package(
         .executableTarget(
             name: "polyprompt",
             dependencies: [
-                "Benchmarks", "CommandSupport", "JSON", "PromptStore", "Serving", "T5", "Tasks", "Tensors",
+                "Basics", "Benchmarks", "CommandSupport", "JSON", "PromptStore", "Serving", "T5", "Tasks",
+                "Tensors",
                 "Tokenization",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
@@ -97,49 +105,67 @@ let package = Package(
         .executableTarget(
             name: "polyprompt-train",
             dependencies: [
-                "Benchmarks", "CommandSupport", "JSON", "PromptStore", "Serving", "T5", "Tasks", "Tensors",
+                "Basics", "Benchmarks", "CommandSupport", "JSON", "PromptStore", "Serving", "T5", "Tasks",
+                "Tensors",
                 "Tokenization", "Training",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),
 
         // MARK: Tests
-        .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: settings),
-        .testTarget(
-            name: "TensorsTests", dependencies: ["Tensors", "JSON", "CKernels"],
+        .target(
+            name: "TestSupport", dependencies: ["Basics", "JSON", "Tensors"], path: "Tests/TestSupport",
             swiftSettings: settings),
         .testTarget(
-            name: "T5Tests", dependencies: ["T5", "JSON", "Tensors"], exclude: ["Golden"],
+            name: "JSONTests", dependencies: ["Basics", "TestSupport", "JSON"], swiftSettings: settings),
+        .testTarget(
+            name: "TensorsTests", dependencies: ["Basics", "TestSupport", "Tensors", "JSON", "CKernels"],
             swiftSettings: settings),
         .testTarget(
-            name: "TokenizationTests", dependencies: ["Tokenization", "JSON"], exclude: ["Golden"],
+            name: "T5Tests", dependencies: ["Basics", "TestSupport", "T5", "JSON", "Tensors"],
+            exclude: ["Golden"],
             swiftSettings: settings),
-        .testTarget(name: "LMDBTests", dependencies: ["LMDB"], swiftSettings: settings),
         .testTarget(
-            name: "PromptStoreTests", dependencies: ["PromptStore", "JSON", "LMDB"],
+            name: "TokenizationTests", dependencies: ["Basics", "TestSupport", "Tokenization", "JSON"],
+            exclude: ["Golden"],
             swiftSettings: settings),
-        .testTarget(name: "TasksTests", dependencies: ["Tasks", "JSON"], swiftSettings: settings),
+        .testTarget(
+            name: "LMDBTests", dependencies: ["Basics", "TestSupport", "LMDB"], swiftSettings: settings),
+        .testTarget(
+            name: "PromptStoreTests", dependencies: ["Basics", "TestSupport", "PromptStore", "JSON", "LMDB"],
+            swiftSettings: settings),
+        .testTarget(
+            name: "TasksTests", dependencies: ["Basics", "TestSupport", "Tasks", "JSON"],
+            swiftSettings: settings),
         .testTarget(
             name: "ServingTests",
-            dependencies: ["Serving", "PromptStore", "T5", "Tasks", "Tokenization", "Tensors", "JSON"],
+            dependencies: [
+                "Basics", "TestSupport", "Serving", "PromptStore", "T5", "Tasks", "Tokenization", "Tensors",
+                "JSON",
+            ],
             swiftSettings: settings),
         .testTarget(
             name: "PolypromptTests",
-            dependencies: ["JSON", "PromptStore", "Serving", "T5", "Tensors", "polyprompt"],
+            dependencies: [
+                "Basics", "TestSupport", "JSON", "PromptStore", "Serving", "T5", "Tensors", "polyprompt",
+            ],
             swiftSettings: settings),
         .testTarget(
-            name: "BenchmarksTests", dependencies: ["Benchmarks", "JSON", "Tensors", "polyprompt"],
+            name: "BenchmarksTests",
+            dependencies: ["Basics", "TestSupport", "Benchmarks", "JSON", "Tensors", "polyprompt"],
             swiftSettings: settings),
         .testTarget(
             name: "TrainingTests",
             dependencies: [
-                "Training", "Serving", "PromptStore", "T5", "Tasks", "Tokenization", "Tensors", "JSON",
+                "Basics", "TestSupport", "Training", "Serving", "PromptStore", "T5", "Tasks", "Tokenization",
+                "Tensors", "JSON",
             ],
             exclude: ["Golden"], swiftSettings: settings),
         .testTarget(
             name: "PolypromptTrainTests",
             dependencies: [
-                "JSON", "PromptStore", "Serving", "T5", "Tensors", "polyprompt", "polyprompt-train",
+                "Basics", "TestSupport", "JSON", "PromptStore", "Serving", "T5", "Tensors", "polyprompt",
+                "polyprompt-train",
             ],
             swiftSettings: settings),
     ],

@@ -1,3 +1,4 @@
+import Basics
 import CKernels
 import Crypto
 import Foundation
@@ -83,18 +84,5 @@ extension StoredElementType {
             case .bfloat16: pp_first_not_finite_16(start, count, 0x7F80)
             }
         return index < count ? index : nil
-    }
-}
-
-extension Sequence<UInt8> {
-    /// Two hexadecimal digits a byte.
-    package var hexadecimal: String {
-        let digits = Array("0123456789abcdef".utf8)
-        var text: [UInt8] = []
-        for byte in self {
-            text.append(digits[Int(byte >> 4)])
-            text.append(digits[Int(byte & 15)])
-        }
-        return String(decoding: text, as: UTF8.self)
     }
 }
