@@ -30,7 +30,7 @@ def spreads(tables, method):
 
 
 def initialization(tables, method):
-    """The mean over the rates when begun with pieces of the vocabulary, less that with uniform numbers."""
+    """The mean over the rates when initialized with pieces of the vocabulary, minus that with uniform numbers."""
 
     def average(task, init):
         scores = [tables.stability_scores(task, method, init, rate) for rate in PAPER_RATES]
@@ -47,12 +47,12 @@ def compare(tables):
     tasks, studied = tables.grid.tasks, tables.grid.studied
     reported = {10: "about +3", 100: "over +7", 5: "+7", 20: "+2"}
     rows = [
-        [f"residual less prompt, {length} rows", f"{reported[length]} (T5-base)", gain(tables, tasks, length)]
+        [f"residual minus prompt, {length} rows", f"{reported[length]} (T5-base)", gain(tables, tasks, length)]
         for length in MAIN_ROWS
     ]
     rows += [
         [
-            f"residual less prompt, {shots} rows a class",
+            f"residual minus prompt, {shots} rows per class",
             f"{reported[shots]} (T5-large)",
             gain(tables, studied, FEW_SHOT_ROWS, shots),
         ]
@@ -61,7 +61,7 @@ def compare(tables):
     rows += [
         ["learning rates 0.01–10, residual: spread", "within 2", spreads(tables, RESIDUAL)],
         ["the same, prompt", "", spreads(tables, PLAIN)],
-        ["vocabulary less uniform, residual", "about 0", initialization(tables, RESIDUAL)],
+        ["vocabulary minus uniform, residual", "about 0", initialization(tables, RESIDUAL)],
         ["the same, prompt", "", initialization(tables, PLAIN)],
     ]
     return table(["points", "paper, SuperGLUE", "here"], rows)

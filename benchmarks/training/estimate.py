@@ -38,9 +38,9 @@ class Estimator:
         return statistics.mean(min(longest, 1 + len(row["input"]) / CHARACTERS_A_PIECE) for row in rows)
 
     def fit(self, fit):
-        looks = fit.steps // fit.evaluate_every + 1
+        evaluations = fit.steps // fit.evaluate_every + 1
         # The best prompt is asked the dev rows in several stored types, and again as it was written.
-        asked = LIMITS["dev"] * (looks + 5) + LIMITS["test"]
+        asked = LIMITS["dev"] * (evaluations + 5) + LIMITS["test"]
         rows = (fit.steps * fit.batch + ASKED * asked) * ((fit.rows or 0) + self.pieces(fit.task))
         seconds = rows * ROW[fit.method] + (fit.steps * FULL_UPDATE if fit.method == "full" else 0)
         return START + seconds * 2 / self.threads

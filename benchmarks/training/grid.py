@@ -58,7 +58,7 @@ class Fit:
 
     @property
     def evaluate_every(self):
-        """Full tuning, whose looks at the dev rows are in float32, has half as many."""
+        """Full tuning, evaluated on the dev set in float32, has half as many."""
         return max(1, self.steps // (5 if self.method == "full" else 10))
 
     @property

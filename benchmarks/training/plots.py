@@ -12,7 +12,7 @@ DASHES = {"vocabulary": "-", "uniform": "--", "labels": ":"}
 
 
 def spread(scores):
-    """Mean and deviation, in points; a gap in the curve where there are no scores."""
+    """Mean and standard deviation, in points; a gap in the curve where there are no scores."""
     points = [100 * score for score in scores]
     if not points:
         return float("nan"), 0
@@ -20,7 +20,7 @@ def spread(scores):
 
 
 def draw(file, panels, label, ticks):
-    """`panels`: {task: {(method, init or None): {x: scores}}}. Bars are the deviation over the seeds.
+    """`panels`: {task: {(method, init or None): {x: scores}}}. Bars are the standard deviation over the seeds.
 
     Says whether there was anything to draw.
     """

@@ -77,7 +77,7 @@ class Labels:
                 children.setdefault(tuple(ids[:place]), set()).add(piece)
         longest = max(map(len, self.ids))
         self.read = torch.full((len(self.ids), longest), PAD)
-        self.told = torch.zeros(len(self.ids), longest)
+        self.counted = torch.zeros(len(self.ids), longest)
         # The pieces that occur at all, and which of them are candidates where.
         pieces = sorted(set().union(*children.values()))
         self.pieces = torch.tensor(pieces)
@@ -86,17 +86,17 @@ class Labels:
         for label, ids in enumerate(self.ids):
             for place, piece in enumerate(ids):
                 self.read[label, place + 1 : place + 2] = piece
-                self.told[label, place] = 1
+                self.counted[label, place] = 1
                 self.places[label, place] = pieces.index(piece)
                 for candidate in children[tuple(ids[:place])]:
                     self.barred[label, place, pieces.index(candidate)] = 0
-        # Where nothing is told, anything finite.
-        self.barred[self.told == 0] = 0
+        # Behind a label's last id, anything finite.
+        self.barred[self.counted == 0] = 0
 
     def log_probabilities(self, logits, labels):
         """Of each row's label, given the logits of `pieces`."""
         chosen = (logits + self.barred[labels]).log_softmax(-1)
-        return (chosen.gather(-1, self.places[labels][..., None])[..., 0] * self.told[labels]).sum(-1)
+        return (chosen.gather(-1, self.places[labels][..., None])[..., 0] * self.counted[labels]).sum(-1)
 
 
 class Prompt(nn.Module):
@@ -163,7 +163,7 @@ class Core:
         return right / len(rows)
 
 
-def train(settings, core, train_rows, dev_rows, looks):
+def train(settings, core, train_rows, dev_rows, evaluations):
     """The best prompt by its dev score, that score and its step."""
     prompt = Prompt(settings, core.model.shared.weight)
     groups = [{"params": [prompt.rows], "lr": settings["learning_rate"]}]
@@ -190,7 +190,7 @@ def train(settings, core, train_rows, dev_rows, looks):
         optimizer.step()
         schedule.step()
         total += loss.item()
-        if step % max(1, steps // looks) == 0 or step == steps:
+        if step % max(1, steps // evaluations) == 0 or step == steps:
             score = core.accuracy(prompt(), dev_rows)
             print(f"step {step}: loss {total / step:.4f} on average, dev {score:.4f}", file=sys.stderr)
             if score > best[0]:
@@ -202,7 +202,7 @@ def train(settings, core, train_rows, dev_rows, looks):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("run", type=Path, help="the folder that polyprompt-train fit left")
-    parser.add_argument("--looks", type=int, default=20, help="how often the dev rows are looked at")
+    parser.add_argument("--evaluations", type=int, default=20, help="how often to evaluate on the dev set")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     settings = read_settings(options.run)
@@ -222,7 +222,7 @@ def main():
     core = Core(settings["core"], labels)
     result = json.loads((options.run / "result.json").read_text())
     begin = time.perf_counter()
-    prompt, dev, step = train(settings, core, train_rows, dev_rows, options.looks)
+    prompt, dev, step = train(settings, core, train_rows, dev_rows, options.evaluations)
     seconds = time.perf_counter() - begin
     stored = load_file(options.run / "prompt.safetensors")["prompt_embeddings"].float()
     report = {

@@ -3,7 +3,7 @@
 
     .build/peers-venv/bin/python benchmarks/training/report.py
 
-The tables go between the document's lines `<!-- evidence -->` and `<!-- /evidence -->`. What has not been run
+The tables go into docs/training-results.md, between its lines `<!-- evidence -->` and `<!-- /evidence -->`. What has not been run
 shows as –.
 """
 
@@ -90,10 +90,11 @@ def introduction(budget):
     train, dev, test = LIMITS.values()
     return (
         f"Prompts had {budget.steps} steps, full tuning {budget.full_steps}, both {budget.few_shot_steps}"
-        f" with few rows a class, of {budget.batch} rows each. The best of ten looks at the dev rows was kept"
-        f" (full tuning: of five). Of each task at most {train:,} training, {dev:,} dev and {test:,} test"
+        f" with few rows per class, of {budget.batch} rows each. They were evaluated on the dev set ten times (full"
+        f" tuning: five times) and the best was kept. Of each task at most {train:,} training, {dev:,} dev and {test:,} test"
         " rows were drawn, the same for all methods and for the baselines. Scores are percent on the test"
-        " rows: accuracy, or the metric named. With ± they are mean and deviation over the seeds"
+        " rows: accuracy, or the metric named. With ± they are mean and standard deviation over the"
+        f" seeds"
         f" {spoken(SEEDS)}; (1 of {len(SEEDS)}) is one seed's; – has not been run. The largest class is the"
         " score of the best constant answer. The bag of words (TF-IDF, logistic regression) is trained on the"
         " same rows, its penalty chosen on the dev rows."
@@ -124,10 +125,10 @@ def markdown(tables, images):
             ),
             *section("Size", tables.parameters()),
             *section(
-                "Learning rates and beginnings",
-                f"Prompts of {STABILITY_ROWS} rows, seed {SEEDS[0]}, one training a cell. The rate is that of"
-                " the prompt; a residual network's own stays at its default. The spread is the best of a line"
-                " less the worst.",
+                "Learning rates and initialization",
+                f"Prompts of {STABILITY_ROWS} rows, seed {SEEDS[0]}, one run per cell. The rate is that of the"
+                " prompt; a residual network's own stays at its default. The spread is the best of a line"
+                " minus the worst.",
                 tables.stability(),
                 image="rates",
             ),
@@ -165,7 +166,7 @@ def markdown(tables, images):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--document", type=Path, default=REPOSITORY / "docs/training.md")
+    parser.add_argument("--document", type=Path, default=REPOSITORY / "docs/training-results.md")
     parser.add_argument("--plots", type=Path, default=REPOSITORY / "benchmarks/results", help="their folder")
     add_common(parser)
     options = parser.parse_args()

@@ -46,7 +46,7 @@ def signed(difference):
 
 
 def cell(scores, wanted=len(SEEDS)):
-    """Mean ± deviation of the sample; with fewer scores than wanted their mean and how many there are."""
+    """Mean ± standard deviation of the sample; with fewer scores than wanted their mean and how many there are."""
     if not scores:
         return NONE
     mean = points(statistics.mean(scores))
@@ -118,7 +118,7 @@ class Tables:
         )
 
     def parameters(self):
-        head = ["", "trained numbers", "of the core's", "stored bytes", "stored as", "seconds a training"]
+        head = ["", "trained numbers", "of the core's", "stored bytes", "stored as", "seconds per run"]
         size = core.WEIGHTS.stat().st_size
         rows = [["the core", f"{core.parameters():,}", "", f"{size:,}", "bfloat16", ""]]
         for method, length in COLUMNS:
@@ -144,7 +144,7 @@ class Tables:
 
     def stability(self):
         rates = [f"{rate:g}" for rate in STABILITY_RATES]
-        head = ["task", "method", "begun with", *rates, "spread", f"spread from {PAPER_RATES[0]:g}"]
+        head = ["task", "method", "initialization", *rates, "spread", f"spread from {PAPER_RATES[0]:g}"]
         rows = []
         for task in self.grid.studied:
             for method in PROMPT_METHODS:
@@ -172,7 +172,7 @@ class Tables:
         return table(["task", "method", *(f"{length} rows" for length in LENGTHS)], rows)
 
     def few_shot(self):
-        head = ["task", "rows a class", "largest class", "bag of words", *SHORT.values()]
+        head = ["task", "rows per class", "largest class", "bag of words", *SHORT.values()]
         rows = [
             [
                 task,
