@@ -1,5 +1,6 @@
 # make demo    install what is missing, build, answer real sentences for every task in prompts/
 # make test    install what is missing, build, run every test
+# make docs    build the libraries' documentation into .build/docs
 # make format  rewrite the Swift sources as .swift-format says; make lint only checks
 
 SHELL := /bin/bash
@@ -15,7 +16,7 @@ TEST_FLAGS := -c release --disable-xctest
 # What tests and demo pack of a core stays in the build folder.
 export POLYPROMPT_CACHE ?= $(CURDIR)/.build/cache
 
-.PHONY: all demo test dependencies build lint format test-sanitized bench-peers
+.PHONY: all demo test dependencies build docs lint format test-sanitized bench-peers
 
 all: build
 
@@ -67,6 +68,32 @@ bench-peers: build
 	swift build -c release --product polyprompt-train >&2
 	.build/peers-venv/bin/python benchmarks/peers/training.py --polyprompt-train .build/release/polyprompt-train \
 	  --output benchmarks/results/training.json
+
+# The documentation of the libraries, from their comments and their .docc folders, as one site of static pages:
+# python3 -m http.server --directory .build/docs
+LIBRARIES_WITH_DOCS := PromptStore Serving T5 Training
+
+docs: dependencies
+	@swift build -c release --target Training >&2
+	release=$$(swift build -c release --show-bin-path)
+	toolchain=$$(dirname "$$(readlink -f "$$(command -v swift)")")
+	docc=$$(command -v docc || echo "$$toolchain/docc")
+	maps=$$(printf -- '-Xcc -fmodule-map-file=%s ' Sources/*/module.modulemap "$$release"/*.build/module.modulemap)
+	rm -rf .build/docs .build/docs-parts
+	for library in $(LIBRARIES_WITH_DOCS); do
+	  symbols=.build/docs-parts/$$library
+	  mkdir -p "$$symbols"
+	  swift symbolgraph-extract -module-name "$$library" -minimum-access-level public -I "$$release/Modules" $$maps \
+	    -target "$$(uname -m)-unknown-linux-gnu" -output-dir "$$symbols"
+	  "$$docc" convert "Sources/$$library/$$library.docc" --additional-symbol-graph-dir "$$symbols" \
+	    --fallback-display-name "$$library" --fallback-bundle-identifier "polyprompt.$$library" \
+	    --warnings-as-errors --output-path ".build/docs-parts/$$library.doccarchive"
+	done
+	"$$docc" merge .build/docs-parts/*.doccarchive --synthesized-landing-page-name Polyprompt \
+	  --synthesized-landing-page-topics-style list --output-path .build/docs
+	echo '<meta http-equiv="refresh" content="0; url=documentation/">' >.build/docs/index.html
+	rm -rf .build/docs-parts
+	echo "The documentation is in .build/docs." >&2
 
 lint: dependencies
 	@swift format lint --strict --recursive --parallel $(SWIFT_SOURCES)

@@ -65,8 +65,10 @@ public final class InferenceEngine {
     /// An engine over a core and a store.
     ///
     /// - Parameters:
+    ///   - core: The core, which other engines may use too.
     ///   - tokenizer: The core's tokenizer; `nil` for cores that take ids only.
     ///   - store: The tasks; `nil` when only the bare core is asked.
+    ///   - pool: The threads to compute on.
     ///   - batchRows: Encoder rows that a forward pass may have; a single request may exceed it alone.
     ///   - cacheBytes: Most bytes for the keys and values of what is being generated.
     public convenience init(

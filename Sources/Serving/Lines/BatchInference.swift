@@ -48,7 +48,10 @@ public struct BatchInference {
 
     /// Answers every line of the input but blank ones.
     ///
-    /// - Parameter progress: Called after each iteration of the engine with what has been done so far.
+    /// - Parameters:
+    ///   - reader: The lines.
+    ///   - writer: Takes a line for each.
+    ///   - progress: Called after each iteration of the engine with what has been done so far.
     /// - Throws: `ServingError` when reading or writing fails; a request that cannot be answered is answered
     ///   with an error instead.
     public func run(

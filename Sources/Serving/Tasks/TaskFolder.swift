@@ -28,7 +28,9 @@ public struct TaskFolder: Sendable {
 
     /// Reads a task folder, or a bare `.npy` or `.safetensors` matrix `[rows, d_model]`.
     ///
-    /// - Parameter name: The task's name, instead of the one in `task.json`; a bare matrix needs it.
+    /// - Parameters:
+    ///   - path: The folder or file.
+    ///   - name: The task's name, instead of the one in `task.json`; a bare matrix needs it.
     /// - Throws: `ServingError` naming the file and what is wrong with it.
     public init(path: String, name: String? = nil) throws(ServingError) {
         do {
@@ -108,6 +110,8 @@ public struct TaskFolder: Sendable {
     /// What to publish in a store for a core.
     ///
     /// - Parameters:
+    ///   - core: The core that is to serve it.
+    ///   - tokenizer: The core's tokenizer; `nil` when it has none.
     ///   - elementType: How the store holds the values; as the file does when `nil`, which loses nothing.
     /// - Throws: `ServingError` when the prompt is of another width or bound to another core, or the labels
     ///   cannot be told apart by the core's tokenizer.

@@ -187,7 +187,9 @@ extension T5Session {
 
     /// Generates for sequences of an encoded batch, all together to the end.
     ///
-    /// - Parameter requests: The sequences of `encoded` to decode, with their options.
+    /// - Parameters:
+    ///   - encoded: The batch.
+    ///   - requests: Which of its sequences to decode, with their options.
     /// - Returns: Each one's best generation.
     /// - Throws: `T5Error` when a prefix id is out of range or options contradict each other.
     public func generate(

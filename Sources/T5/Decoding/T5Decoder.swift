@@ -18,7 +18,10 @@ public final class DecoderSequence {
 
     /// A sequence at position 0 over one sequence of an encoded batch.
     ///
-    /// - Parameter limit: Most positions that it will read, so that its caches need not grow beyond that.
+    /// - Parameters:
+    ///   - encoded: The batch.
+    ///   - sequence: The sequence's number in it.
+    ///   - limit: Most positions that it will read, so that its caches need not grow beyond that.
     public init(_ encoded: EncodedBatch, sequence: Int, limit: Int = .max) {
         self.encoded = encoded
         number = sequence

@@ -19,7 +19,9 @@ public enum SuperGLUE: String, Sendable, CaseIterable {
 
     /// Converts a file of JSON Lines.
     ///
-    /// - Parameter file: Named in errors, which begin `file:line:`.
+    /// - Parameters:
+    ///   - bytes: The file's contents.
+    ///   - file: Named in errors, which begin `file:line:`.
     /// - Returns: The rows as JSON Lines.
     /// - Throws: `data`, naming the line and the member that is missing or of the wrong type.
     public func convert(_ bytes: [UInt8], file: String) throws(TrainingError) -> [JSONObject] {

@@ -21,6 +21,9 @@ public struct LabelledFile: Sendable {
     /// Reads JSON Lines, or by the file's name `.csv` or `.tsv` with a header.
     ///
     /// - Parameters:
+    ///   - path: The file.
+    ///   - definition: The task's fields and labels.
+    ///   - labelMap: The file's labels under the task's names.
     ///   - unknownLabels: Refuse labels that the task lacks (training data), or keep them as wrong (dev and test).
     /// - Throws: `TrainingError` naming the file and the line.
     public init(

@@ -59,6 +59,7 @@ public final class TaskEvaluation {
     /// Scores the subject on a file of labelled rows.
     ///
     /// - Parameters:
+    ///   - subject: The tasks, or the ensemble.
     ///   - data: JSON Lines, `.csv` or `.tsv` with the tasks' fields and `label`.
     ///   - labelMap: The file's labels under the tasks' names.
     ///   - notice: Told of labels that a task does not have; such rows count as wrong.

@@ -30,7 +30,9 @@ extension MethodSettings {
 
     /// Reads the object strictly; what it lacks has its default.
     ///
-    /// - Parameter prefix: Written before a key's name in messages.
+    /// - Parameters:
+    ///   - object: The settings by their keys.
+    ///   - prefix: Written before a key's name in messages.
     /// - Throws: `invalidSettings` for an unknown key, one that the method has no use for, a value of the
     ///   wrong type or out of range.
     public init(json object: JSONObject, at prefix: String = "") throws(MethodError) {

@@ -17,6 +17,7 @@ public struct VocabularySample: Sendable, Equatable {
     ///
     /// - Parameters:
     ///   - count: How many at most; 5,000 in Lester et al. 2021.
+    ///   - tokenizer: The core's tokenizer.
     ///   - vocabularySize: The core's: higher ids have no embedding.
     public init(mostCommon count: Int = 5_000, of tokenizer: any Tokenizer, vocabularySize: Int) {
         let ids = (0..<Int32(clamping: min(tokenizer.pieceCount, vocabularySize))).lazy

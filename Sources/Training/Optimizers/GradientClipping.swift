@@ -3,7 +3,10 @@ import Tensors
 /// Scales the gradients of several parameters down together so that their common Euclidean norm is at most
 /// `maximum`, as `torch.nn.utils.clip_grad_norm_` does.
 ///
-/// - Parameter maximum: The largest norm; `nil` measures only.
+/// - Parameters:
+///   - parameters: Those whose gradients are scaled.
+///   - maximum: The largest norm; `nil` measures only.
+///   - pool: The threads to compute on.
 /// - Returns: The norm before. When it is not finite the gradients stay as they are: the step is to be left
 ///   out.
 @discardableResult

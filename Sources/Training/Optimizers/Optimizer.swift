@@ -17,7 +17,9 @@ public protocol Optimizer: AnyObject {
 
     /// Takes a saved state; entries of other parameters are ignored.
     ///
-    /// - Parameter shapes: The parameters' shapes by name. One that the state does not hold begins anew.
+    /// - Parameters:
+    ///   - state: What `state` was.
+    ///   - shapes: The parameters' shapes by name. One that the state does not hold begins anew.
     /// - Throws: `invalidState` when an entry is of another size; nothing has changed then.
     func restore(_ state: [NamedValues], shapes: [String: [Int]]) throws(MethodError)
 }

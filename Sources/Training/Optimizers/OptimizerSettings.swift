@@ -79,7 +79,9 @@ extension OptimizerSettings {
     /// Reads the object strictly; what it lacks has its default. `name` is `adamw` (the default) or
     /// `adafactor`.
     ///
-    /// - Parameter prefix: Written before a key's name in messages.
+    /// - Parameters:
+    ///   - object: The settings by their keys.
+    ///   - prefix: Written before a key's name in messages.
     /// - Throws: `invalidSettings` for an unknown key, a value of the wrong type or out of range.
     public init(json object: JSONObject, at prefix: String = "optimizer.") throws(MethodError) {
         let reader = SettingsReader(object: object, prefix: prefix)

@@ -108,6 +108,7 @@ public final class CoreAdaptation {
     /// Loads core and texts.
     ///
     /// - Parameters:
+    ///   - settings: What to read, and how to train.
     ///   - destination: The directory that is written at the end; nothing may be there.
     ///   - resume: Go on from the checkpoint beside the destination.
     /// - Throws: `TrainingError` naming the file or setting at fault.

@@ -107,6 +107,7 @@ extension JobSettings {
     /// Reads settings strictly; what they lack has its default.
     ///
     /// - Parameters:
+    ///   - settings: The settings by their keys.
     ///   - place: Where the settings come from, for messages.
     /// - Throws: `TrainingError` naming the key.
     public init(json settings: JSONObject, at place: String) throws(TrainingError) {

@@ -60,7 +60,9 @@ public struct RunDescription: Sendable {
 
     /// Reads a description strictly.
     ///
-    /// - Parameter place: Where it comes from, for messages.
+    /// - Parameters:
+    ///   - object: The description by its keys.
+    ///   - place: Where it comes from, for messages.
     /// - Throws: `TrainingError` naming the key.
     public init(json object: JSONObject, at place: String) throws(TrainingError) {
         json = object

@@ -50,9 +50,10 @@ public final class TrainingRun {
     /// Least time from one checkpoint to the next.
     private static let checkpointInterval = Duration.seconds(30)
 
-    /// Loads the core and the data and readies every job.
+    /// Loads the core and the data and prepares every job.
     ///
     /// - Parameters:
+    ///   - description: What to train.
     ///   - folder: Where to write; made when missing.
     ///   - resume: Go on from the folder's checkpoint.
     ///   - notice: Told things that a person should know, a sentence each.
