@@ -116,6 +116,7 @@ let package = Package(
         .target(
             name: "TestSupport", dependencies: ["Basics", "JSON", "Tensors"], path: "Tests/TestSupport",
             swiftSettings: settings),
+        .testTarget(name: "BasicsTests", dependencies: ["Basics", "TestSupport"], swiftSettings: settings),
         .testTarget(
             name: "JSONTests", dependencies: ["Basics", "TestSupport", "JSON"], swiftSettings: settings),
         .testTarget(
