@@ -33,6 +33,9 @@ extension UncodedError {
     package init(wrapping error: any Error, at place: String? = nil) {
         self = error as? Self ?? Self(words(of: error, at: place), cause: error)
     }
+
+    /// The error with a place before its words: a file, or a file and a line.
+    package func at(_ place: String) -> Self { Self("\(place): \(message)", cause: cause) }
 }
 
 /// An error with a code by which callers tell failures apart.

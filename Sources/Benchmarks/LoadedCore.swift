@@ -35,8 +35,7 @@ extension InferenceEngine {
         answers.reserveCapacity(requests.count)
         for (index, response) in answer(requests).enumerated() {
             do { answers.append(try response.result.get()) } catch {
-                throw BenchmarkError(
-                    .unanswered, "request \(index) was not answered: \(error.message)")
+                throw BenchmarkError("request \(index) was not answered: \(error.message)")
             }
         }
         return answers

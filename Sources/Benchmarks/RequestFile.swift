@@ -15,17 +15,17 @@ struct RequestFile {
     init(path: String) throws(BenchmarkError) {
         self.path = path
         guard let bytes = FileManager.default.contents(atPath: path) else {
-            throw BenchmarkError(.unreadable, "cannot read the requests in \(path)")
+            throw BenchmarkError("cannot read the requests in \(path)")
         }
         do {
             guard let object = try JSONValue.parse(bytes).object else {
-                throw BenchmarkError(.invalidRequests, "\(path) is not a JSON object")
+                throw BenchmarkError("\(path) is not a JSON object")
             }
             self.object = object
         } catch let error as BenchmarkError {
             throw error
         } catch {
-            throw BenchmarkError(.invalidRequests, "\(path) is not JSON: \(error)")
+            throw BenchmarkError("\(path) is not JSON: \(error)")
         }
     }
 
@@ -68,8 +68,7 @@ struct RequestFile {
             for name in names {
                 guard let tensor = try file.tensor(name), tensor.shape.count == 2, tensor.shape[1] == width
                 else {
-                    throw BenchmarkError(
-                        .invalidRequests, "\(file.path): a tensor \(name) [rows, \(width)] was expected")
+                    throw BenchmarkError("\(file.path): a tensor \(name) [rows, \(width)] was expected")
                 }
                 let prompt = try SoftPrompt(rows: tensor.shape[0], width: width, values: tensor.values())
                 tasks.append(
@@ -78,10 +77,8 @@ struct RequestFile {
                         labels: try endOfSequence.map { end in try labels(name, endOfSequence: end) }))
             }
             return tasks
-        } catch let error as BenchmarkError {
-            throw error
         } catch {
-            throw BenchmarkError(.invalidRequests, "\(path): \(error)")
+            throw BenchmarkError(wrapping: error, at: path)
         }
     }
 
@@ -101,6 +98,6 @@ struct RequestFile {
     }
 
     private func failure(_ key: String, _ expected: String) -> BenchmarkError {
-        BenchmarkError(.invalidRequests, "\(path): \(key) is not as expected: \(expected)")
+        BenchmarkError("\(path): \(key) is not as expected: \(expected)")
     }
 }

@@ -88,7 +88,7 @@ struct ServingBenchmark {
             let set = try RequestSet.generated(
                 workload, width: configuration.modelWidth, vocabularySize: configuration.vocabularySize,
                 endOfSequence: configuration.endOfSequenceID)
-        else { throw BenchmarkError(.invalidRequests, "\(workload.rawValue) has no requests") }
+        else { throw BenchmarkError("\(workload.rawValue) has no requests") }
         return set
     }
 

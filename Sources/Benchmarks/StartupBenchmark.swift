@@ -64,7 +64,7 @@ struct StartupBenchmark {
         input.fileHandleForWriting.write(Data((request.line + "\n").utf8))
         let start = ContinuousClock.now
         do { try process.run() } catch {
-            throw BenchmarkError(.unreadable, "cannot start \(settings.executable): \(error)")
+            throw BenchmarkError("cannot start \(settings.executable): \(error)")
         }
         var answer = Data()
         while !answer.contains(0x0A) {
@@ -78,7 +78,6 @@ struct StartupBenchmark {
         guard process.terminationStatus == 0, answer.contains(0x0A) else {
             let said = String(decoding: errors.fileHandleForReading.availableData, as: UTF8.self)
             throw BenchmarkError(
-                .unanswered,
                 "polyprompt run ended with status \(process.terminationStatus): "
                     + (said + String(decoding: answer, as: UTF8.self)).prefix(2000))
         }

@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 
 /// Text for people, on standard error.
@@ -51,7 +52,11 @@ package func giveReport(_ table: String, json: String, to path: String?) throws(
 }
 
 /// A command's failure: its message goes to standard error, and the exit status is 1.
-package struct CommandError: Error, CustomStringConvertible {
-    package let description: String
-    package init(_ description: String) { self.description = description }
+package struct CommandError: UncodedError {
+    package let message: String
+    package let cause: (any Error)?
+
+    package init(_ message: String, cause: (any Error)? = nil) {
+        (self.message, self.cause) = (message, cause)
+    }
 }

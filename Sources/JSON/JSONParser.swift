@@ -1,6 +1,9 @@
+import Basics
+
 /// Why a document was refused, and where.
-public struct JSONError: Error, Sendable, Equatable, CustomStringConvertible {
-    /// What is wrong, in a sentence without a full stop.
+public struct JSONError: DescribedError {
+    /// What is wrong, and where: "unexpected end inside a string at byte 12", or "at line 3, column 7" where there are
+    /// several lines.
     public let message: String
     /// Offset of the offending byte from the document's start.
     public let offset: Int
@@ -8,10 +11,13 @@ public struct JSONError: Error, Sendable, Equatable, CustomStringConvertible {
     public let line: Int
     /// Byte column within the line, from 1.
     public let column: Int
+    /// Nothing.
+    public var cause: (any Error)? { nil }
 
-    /// "message at line 3, column 7"
-    public var description: String {
-        line == 1 ? "\(message) at byte \(offset)" : "\(message) at line \(line), column \(column)"
+    init(_ message: String, offset: Int, line: Int, column: Int) {
+        self.message =
+            line == 1 ? "\(message) at byte \(offset)" : "\(message) at line \(line), column \(column)"
+        (self.offset, self.line, self.column) = (offset, line, column)
     }
 }
 
@@ -53,7 +59,7 @@ private struct JSONParser {
             line += 1
             lineStart = index + 1
         }
-        return JSONError(message: message, offset: offset, line: line, column: offset - lineStart + 1)
+        return JSONError(message, offset: offset, line: line, column: offset - lineStart + 1)
     }
 
     var current: UInt8? { position < bytes.count ? bytes[position] : nil }

@@ -122,6 +122,11 @@ public struct JSONObject: Sendable, Equatable, Sequence {
         }
     }
 
+    /// The members that pass, in order.
+    public func members(where passes: (_ key: String, _ value: JSONValue) -> Bool) -> JSONObject {
+        JSONObject(filter { passes($0.key, $0.value) }.map { ($0.key, $0.value) })
+    }
+
     /// The members in order.
     public func makeIterator() -> some IteratorProtocol<(key: String, value: JSONValue)> {
         keys.lazy.compactMap { key in self.values[key].map { (key: key, value: $0) } }.makeIterator()

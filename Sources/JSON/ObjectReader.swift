@@ -11,6 +11,8 @@
 public struct ObjectReader<Failure: Error> {
     /// The object.
     public let object: JSONObject
+    /// Where the document stands: a file, or a file and a line.
+    public var place: String { rules.place }
     /// Written before a key in messages: "" or "decoding.".
     public let prefix: String
     let rules: ReadingRules<Failure>

@@ -54,9 +54,12 @@ public struct ValueReader<Failure: Error> {
         try read("a string, a number or a boolean", \.scalarText)
     }
 
+    /// A number that is exactly an integer.
+    public func integer() throws(Failure) -> Int { try integer(in: Int.min...Int.max) }
+
     /// A number that is exactly an integer of the range.
     public func integer<Integer: FixedWidthInteger>(
-        in range: ClosedRange<Integer> = Integer.min...Integer.max
+        in range: ClosedRange<Integer>
     ) throws(Failure) -> Integer {
         try read(Self.name(of: range)) { Self.integer($0, in: range) }
     }

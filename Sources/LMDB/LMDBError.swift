@@ -1,3 +1,4 @@
+import Basics
 import CLMDB
 
 #if canImport(Glibc)
@@ -7,64 +8,53 @@ import CLMDB
 /// Why an environment could not be opened, read or written.
 ///
 /// The message names the environment's path, what was being done and what to do about it.
-public struct LMDBError: Error, Sendable, Equatable, CustomStringConvertible {
-    /// What kind of failure it is; more may be added.
-    public struct Code: Sendable, Hashable, CustomStringConvertible {
-        private enum Value: String, Sendable {
-            case notFound, notAnEnvironment, versionMismatch, corrupted, permissionDenied, readOnly
-            case diskFull, mapFull, readersFull, alreadyOpen, alreadyExists, nestedTransaction
-            case invalidKey, databaseMissing, wrongEnvironment, system
-        }
-        private let value: Value
-
+public struct LMDBError: CodedError {
+    /// What kind of failure it is.
+    public enum Code: Sendable {
         /// Nothing is at the path.
-        public static let notFound = Code(value: .notFound)
+        case notFound
         /// The path holds something, but not an LMDB environment.
-        public static let notAnEnvironment = Code(value: .notAnEnvironment)
+        case notAnEnvironment
         /// Another version of LMDB's file format.
-        public static let versionMismatch = Code(value: .versionMismatch)
+        case versionMismatch
         /// The file is damaged or was cut short.
-        public static let corrupted = Code(value: .corrupted)
+        case corrupted
         /// The process may not read, write or create the file.
-        public static let permissionDenied = Code(value: .permissionDenied)
+        case permissionDenied
         /// A write to an environment that was opened for reading only, or that lies on a read-only file system.
-        public static let readOnly = Code(value: .readOnly)
+        case readOnly
         /// No room is left on the file system, or a quota or file-size limit is reached. Nothing was changed.
-        public static let diskFull = Code(value: .diskFull)
+        case diskFull
         /// The environment reached its maximum size. Nothing was changed.
-        public static let mapFull = Code(value: .mapFull)
+        case mapFull
         /// More simultaneous read transactions than the lock file has slots for.
-        public static let readersFull = Code(value: .readersFull)
+        case readersFull
         /// The process has the environment open for reading only, and now asked to write.
-        public static let alreadyOpen = Code(value: .alreadyOpen)
+        case alreadyOpen
         /// The target of a copy exists.
-        public static let alreadyExists = Code(value: .alreadyExists)
+        case alreadyExists
         /// A transaction was begun inside another one of the same environment on the same thread.
-        public static let nestedTransaction = Code(value: .nestedTransaction)
+        case nestedTransaction
         /// A key is empty or longer than LMDB takes.
-        public static let invalidKey = Code(value: .invalidKey)
+        case invalidKey
         /// The environment has no named database of that name.
-        public static let databaseMissing = Code(value: .databaseMissing)
+        case databaseMissing
         /// A database of one environment was used in a transaction of another.
-        public static let wrongEnvironment = Code(value: .wrongEnvironment)
+        case wrongEnvironment
         /// Any other failure of the operating system or of LMDB.
-        public static let system = Code(value: .system)
-
-        /// The code's name.
-        public var description: String { value.rawValue }
+        case system
     }
 
     /// What kind of failure it is.
     public let code: Code
     /// What happened, where, and what to do.
     public let message: String
+    /// The error behind it.
+    public let cause: (any Error)?
 
-    /// "code: message"
-    public var description: String { "\(code): \(message)" }
-
-    init(_ code: Code, _ message: String) {
-        self.code = code
-        self.message = message
+    /// An error of a kind with its sentence.
+    public init(_ code: Code, _ message: String, cause: (any Error)? = nil) {
+        (self.code, self.message, self.cause) = (code, message, cause)
     }
 
     /// The error for a return code of LMDB, which is one of its own negative codes or an `errno`.

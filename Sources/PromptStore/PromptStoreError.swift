@@ -1,77 +1,66 @@
+import Basics
 import LMDB
 
 /// Why the prompt store refused something.
 ///
 /// The message names the store, task, alias or field at fault, what was expected and what to do.
-public struct PromptStoreError: Error, Sendable, Equatable, CustomStringConvertible {
-    /// What kind of failure it is; more may be added.
-    public struct Code: Sendable, Hashable, CustomStringConvertible {
-        private enum Value: String, Sendable {
-            case invalidName, invalidReference, invalidPrompt, invalidFrame, invalidManifest, invalidEnsemble
-            case notFound, notAStore, unsupportedFormat, corrupted, coreMismatch, inUse, nothingToRollBack
-            case alreadyExists, readOnly, permissionDenied, diskFull, storeFull, system
-        }
-        private let value: Value
-
+public struct PromptStoreError: CodedError {
+    /// What kind of failure it is.
+    public enum Code: Sendable {
         /// A task's name is not `[a-z0-9][a-z0-9._-]{0,127}`.
-        public static let invalidName = Code(value: .invalidName)
+        case invalidName
         /// A reference is neither `name` nor `name@version`.
-        public static let invalidReference = Code(value: .invalidReference)
+        case invalidReference
         /// A soft prompt's shape or values are out of bounds.
-        public static let invalidPrompt = Code(value: .invalidPrompt)
+        case invalidPrompt
         /// Bytes that are not a sound frame.
-        public static let invalidFrame = Code(value: .invalidFrame)
+        case invalidFrame
         /// A field of what is to be published is malformed or too large.
-        public static let invalidManifest = Code(value: .invalidManifest)
+        case invalidManifest
         /// An ensemble's members do not go together.
-        public static let invalidEnsemble = Code(value: .invalidEnsemble)
+        case invalidEnsemble
         /// The store, task, version or alias is not there.
-        public static let notFound = Code(value: .notFound)
+        case notFound
         /// The path holds something else.
-        public static let notAStore = Code(value: .notAStore)
+        case notAStore
         /// The store was written by a newer release.
-        public static let unsupportedFormat = Code(value: .unsupportedFormat)
+        case unsupportedFormat
         /// Stored bytes are damaged.
-        public static let corrupted = Code(value: .corrupted)
+        case corrupted
         /// The prompt is bound to another core.
-        public static let coreMismatch = Code(value: .coreMismatch)
+        case coreMismatch
         /// An alias still names what is to be removed.
-        public static let inUse = Code(value: .inUse)
+        case inUse
         /// The alias has no earlier target.
-        public static let nothingToRollBack = Code(value: .nothingToRollBack)
+        case nothingToRollBack
         /// The target of a backup exists.
-        public static let alreadyExists = Code(value: .alreadyExists)
+        case alreadyExists
         /// The store is open for reading only, or its file system is.
-        public static let readOnly = Code(value: .readOnly)
+        case readOnly
         /// The process may not read or write the store's files.
-        public static let permissionDenied = Code(value: .permissionDenied)
+        case permissionDenied
         /// The disk is full; nothing was changed.
-        public static let diskFull = Code(value: .diskFull)
+        case diskFull
         /// The store reached its maximum size; nothing was changed.
-        public static let storeFull = Code(value: .storeFull)
+        case storeFull
         /// Any other failure below.
-        public static let system = Code(value: .system)
-
-        /// The code's name.
-        public var description: String { value.rawValue }
+        case system
     }
 
     /// What kind of failure it is.
     public let code: Code
     /// What is wrong, where, and what to do.
     public let message: String
+    /// The error behind it.
+    public let cause: (any Error)?
 
-    /// "code: message"
-    public var description: String { "\(code): \(message)" }
-
-    init(_ code: Code, _ message: String) {
-        self.code = code
-        self.message = message
+    /// An error of a kind with its sentence.
+    public init(_ code: Code, _ message: String, cause: (any Error)? = nil) {
+        (self.code, self.message, self.cause) = (code, message, cause)
     }
 
     init(_ error: LMDBError) {
-        message = error.message
-        code =
+        let code: Code =
             switch error.code {
             case .notFound: .notFound
             case .notAnEnvironment, .versionMismatch, .databaseMissing: .notAStore
@@ -83,5 +72,6 @@ public struct PromptStoreError: Error, Sendable, Equatable, CustomStringConverti
             case .alreadyExists: .alreadyExists
             default: .system
             }
+        self.init(code, error.message, cause: error)
     }
 }

@@ -1,5 +1,7 @@
+import Basics
+
 /// Why a request, or a whole run, cannot be served.
-public struct ServingError: Error, Sendable, Equatable, CustomStringConvertible {
+public struct ServingError: CodedError {
     /// What kind of failure it is; the raw value is the `code` of an error response.
     public enum Code: String, Sendable {
         /// The input or output cannot be opened, read or written.
@@ -28,13 +30,11 @@ public struct ServingError: Error, Sendable, Equatable, CustomStringConvertible 
     public let code: Code
     /// A sentence that names what is at fault, what was found, and what was expected.
     public let message: String
+    /// The error behind it.
+    public let cause: (any Error)?
 
     /// An error of a kind with its sentence.
-    public init(_ code: Code, _ message: String) {
-        self.code = code
-        self.message = message
+    public init(_ code: Code, _ message: String, cause: (any Error)? = nil) {
+        (self.code, self.message, self.cause) = (code, message, cause)
     }
-
-    /// The sentence.
-    public var description: String { message }
 }

@@ -45,8 +45,7 @@ public struct DecodingDefaults: Sendable, Hashable {
     /// Reads the object strictly: unknown keys, wrong types and values out of range are refused.
     /// - Parameter prefix: written before a key's name in messages.
     public init(json object: JSONObject, at prefix: String = "decoding.") throws(TaskError) {
-        try FieldReader(object: object, prefix: prefix, code: .invalidDecoding).refuseUnknownKeys(Self.keys)
-        self = try DecodingDefaults().overridden(by: object, at: prefix)
+        try self = DecodingDefaults().overridden(by: object, at: prefix, keys: Self.keys)
     }
 
     /// These settings with the members of `object` that ``keys`` names put over them. Other members are left to
@@ -55,33 +54,27 @@ public struct DecodingDefaults: Sendable, Hashable {
     public func overridden(by object: JSONObject, at prefix: String = "") throws(TaskError)
         -> DecodingDefaults
     {
-        let reader = FieldReader(object: object, prefix: prefix, code: .invalidDecoding)
+        try overridden(by: object, at: prefix, keys: nil)
+    }
+
+    private func overridden(
+        by object: JSONObject, at prefix: String, keys: [String]?
+    ) throws(TaskError) -> DecodingDefaults {
+        let reader = try ObjectReader(object, prefix: prefix, keys: keys) { TaskError($0) }
         var result = self
-        if let value = try reader.integer("num_beams", in: Self.beamCounts) { result.beamCount = value }
-        if let value = try reader.number("temperature") { result.temperature = value }
-        if let value = try reader.integer("top_k", in: Self.topKs) { result.topK = value }
-        if let value = try reader.number("top_p") { result.topP = value }
-        if let value = try reader.number("length_penalty") { result.lengthPenalty = value }
-        if let value = try reader.boolean("early_stopping") { result.earlyStopping = value }
-        if let value = try reader.number("repetition_penalty") { result.repetitionPenalty = value }
-        if let value = try reader.integer("min_new_tokens", in: Self.minNewTokenCounts) {
-            result.minNewTokens = value
-        }
-        if let values = try reader.array("stop", of: "strings") {
-            result.stop = []
-            for (index, value) in values.enumerated() {
-                guard let text = value.string else {
-                    throw TaskError(
-                        .invalidDecoding,
-                        "\"\(prefix)stop[\(index)]\": \(value.found) was found, a string was expected")
-                }
-                result.stop.append(text)
-            }
-        }
-        if let value = try reader.integer("seed", in: 0...Int.max) { result.seed = UInt64(value) }
-        if let value = try reader.integer("num_return_sequences", in: Self.returnSequenceCounts) {
-            result.returnSequenceCount = value
-        }
+        result.beamCount = try reader["num_beams"]?.integer(in: Self.beamCounts) ?? beamCount
+        result.temperature = try reader["temperature"]?.number() ?? temperature
+        result.topK = try reader["top_k"]?.integer(in: Self.topKs) ?? topK
+        result.topP = try reader["top_p"]?.number() ?? topP
+        result.lengthPenalty = try reader["length_penalty"]?.number() ?? lengthPenalty
+        result.earlyStopping = try reader["early_stopping"]?.boolean() ?? earlyStopping
+        result.repetitionPenalty = try reader["repetition_penalty"]?.number() ?? repetitionPenalty
+        result.minNewTokens =
+            try reader["min_new_tokens"]?.integer(in: Self.minNewTokenCounts) ?? minNewTokens
+        result.stop = try reader["stop"]?.strings() ?? stop
+        result.seed = try reader["seed"]?.integer(in: 0...UInt64(Int.max)) ?? seed
+        result.returnSequenceCount =
+            try reader["num_return_sequences"]?.integer(in: Self.returnSequenceCounts) ?? returnSequenceCount
         try result.validate(at: prefix)
         return result
     }
@@ -116,8 +109,7 @@ extension DecodingDefaults {
     public func validate(at prefix: String = "") throws(TaskError) {
         func check(_ passes: Bool, _ key: String, _ found: String, _ expected: String) throws(TaskError) {
             guard passes else {
-                throw TaskError(
-                    .invalidDecoding, "\"\(prefix)\(key)\": \(found) was found, \(expected) was expected")
+                throw TaskError(JSONValue.mismatch(prefix + key, found: found, expected: expected))
             }
         }
         func check(_ value: Int, _ range: ClosedRange<Int>, _ key: String) throws(TaskError) {

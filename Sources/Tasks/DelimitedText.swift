@@ -25,13 +25,11 @@ struct DelimitedText {
         self.separator = separator
         position = bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0
         guard let header = try record() else {
-            throw TaskError(
-                .invalidExample, "1: the file is empty; a header with the columns' names was expected")
+            throw TaskError("1: the file is empty; a header with the columns' names was expected")
         }
         for name in header.fields {
             guard !name.isEmpty, !columns.contains(name) else {
                 throw TaskError(
-                    .invalidExample,
                     "\(header.line): the header names the column \"\(name.prefix(40))\" "
                         + (name.isEmpty ? "with nothing; each column needs a name" : "twice"))
             }
@@ -44,7 +42,6 @@ struct DelimitedText {
         guard let record = try record() else { return nil }
         guard record.fields.count == columns.count else {
             throw TaskError(
-                .invalidExample,
                 "\(record.line): \(record.fields.count) fields were found, the header has \(columns.count) columns"
             )
         }
@@ -60,7 +57,6 @@ struct DelimitedText {
             fields.append(try field(of: start.line))
             guard position - start.position <= Self.maximumRecordLength else {
                 throw TaskError(
-                    .invalidExample,
                     "\(start.line): the record is longer than \(Self.maximumRecordLength) bytes; is a quote missing?"
                 )
             }
@@ -82,9 +78,7 @@ struct DelimitedText {
         var value: [UInt8] = []
         while true {
             guard position < bytes.count, value.count <= Self.maximumRecordLength else {
-                throw TaskError(
-                    .invalidExample,
-                    "\(recordLine): a quoted field of the record that begins here does not end")
+                throw TaskError("\(recordLine): a quoted field of the record that begins here does not end")
             }
             let byte = bytes[position]
             position += 1
@@ -98,7 +92,6 @@ struct DelimitedText {
         }
         guard position == bytes.count || bytes[position] == separator || isLineEnd else {
             throw TaskError(
-                .invalidExample,
                 "\(line): text follows the closing quote of a field; within quotes a quote is written twice")
         }
         return try text(value[...], recordLine)
@@ -106,7 +99,7 @@ struct DelimitedText {
 
     private func text(_ utf8: ArraySlice<UInt8>, _ line: Int) throws(TaskError) -> String {
         guard let text = String(validating: utf8, as: UTF8.self) else {
-            throw TaskError(.invalidExample, "\(line): a field is not valid UTF-8")
+            throw TaskError("\(line): a field is not valid UTF-8")
         }
         return text
     }

@@ -14,10 +14,10 @@ public struct LabelMap: Sendable, Equatable {
                 String($0.trimmingWhitespace)
             }
             guard sides.count == 2, !sides[0].isEmpty, !sides[1].isEmpty else {
-                throw TaskError(.invalidLabelMap, "\"\(entry)\" was found, FROM=TO was expected")
+                throw TaskError("\"\(entry)\" was found, FROM=TO was expected")
             }
             guard targets.updateValue(sides[1], forKey: sides[0]) == nil else {
-                throw TaskError(.invalidLabelMap, "\"\(sides[0])\" is mapped twice")
+                throw TaskError("\"\(sides[0])\" is mapped twice")
             }
         }
         self.targets = targets
@@ -29,7 +29,7 @@ public struct LabelMap: Sendable, Equatable {
     /// Refuses a `TO` that the task does not have.
     func validate(for verbalizer: Verbalizer) throws(TaskError) {
         for target in targets.values.sorted() where verbalizer.index(ofName: target) == nil {
-            throw TaskError(.invalidLabelMap, "the task has no label \"\(target)\" to map to")
+            throw TaskError("the task has no label \"\(target)\" to map to")
         }
     }
 }

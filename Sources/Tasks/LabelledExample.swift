@@ -92,10 +92,12 @@ public struct LabelledExampleReader: Sendable {
         do throws(TaskError) {
             var table = try DelimitedText(bytes, separator: separator)
             while let (line, row) = try table.next() {
-                do throws(TaskError) { rows.add(try read(row: row)) } catch { throw error.at("\(line)") }
+                do throws(TaskError) { rows.add(try read(row: ObjectReader(row) { TaskError($0) })) } catch {
+                    throw error.at("\(line)")
+                }
             }
         } catch {
-            throw TaskError(error.code, "\(file):\(error.message)")
+            throw TaskError("\(file):\(error.message)")
         }
         return rows.contents
     }
@@ -136,24 +138,16 @@ public struct LabelledExampleReader: Sendable {
 
     /// Reads one line.
     public func read(line: some Collection<UInt8>) throws(TaskError) -> LabelledExample {
-        let document: JSONValue
-        do {
-            document = try JSONValue.parse(line)
-        } catch {
-            throw TaskError(.invalidExample, "not JSON: \(error)")
-        }
-        guard let row = document.object else {
-            throw TaskError(.invalidExample, "\(document.found) was found, an object was expected")
-        }
-        return try read(row: row)
+        try read(row: ObjectReader(parsing: line) { TaskError($0) })
     }
 
-    private func read(row: JSONObject) throws(TaskError) -> LabelledExample {
+    private func read(row: ObjectReader<TaskError>) throws(TaskError) -> LabelledExample {
         let answers = try answers(of: row)
         for label in answers where unknownLabels == .refuse && !isKnown(label) {
-            throw TaskError(.invalidExample, "\"label\": the task has no label \"\(label)\"")
+            throw TaskError("\"label\": the task has no label \"\(label)\"")
         }
-        return LabelledExample(text: try text(of: row), answers: answers, group: try group(of: row))
+        let group = try row["group"]?.read("a string or a number") { $0.bool == nil ? $0.scalarText : nil }
+        return LabelledExample(text: try text(of: row.object), answers: answers, group: group)
     }
 
     private func isKnown(_ label: String) -> Bool {
@@ -161,42 +155,23 @@ public struct LabelledExampleReader: Sendable {
     }
 
     private func text(of row: JSONObject) throws(TaskError) -> String {
-        do {
-            // The template's own fields go first: they may include one named "input", or stand beside one that
-            // is not the task's.
-            let hasFields = template.fields.allSatisfy { row[$0]?.scalarText != nil }
-            if !hasFields, let input = row["input"] { return try template.render(input) }
-            return try template.renderMembers(of: row)
-        } catch {
-            throw TaskError(.invalidExample, error.message)
-        }
+        // The template's own fields go first: they may include one named "input", or stand beside one that
+        // is not the task's.
+        let hasFields = template.fields.allSatisfy { row[$0]?.scalarText != nil }
+        if !hasFields, let input = row["input"] { return try template.render(input) }
+        return try template.renderMembers(of: row)
     }
 
-    private func answers(of row: JSONObject) throws(TaskError) -> [String] {
-        guard let value = row["label"] else {
-            throw TaskError(.invalidExample, "the key \"label\" is missing")
-        }
-        let expected = "a string, a number, a boolean or a non-empty array of them was expected"
-        guard !(value.array?.isEmpty ?? false) else {
-            throw TaskError(.invalidExample, "\"label\": an empty array was found, \(expected)")
-        }
+    private func answers(of row: ObjectReader<TaskError>) throws(TaskError) -> [String] {
+        let label = try row.require("label")
+        let several = label.value.array == nil ? nil : try label.elements(of: "answers", count: 1...Int.max)
         var answers: [String] = []
-        for element in value.array ?? [value] {
-            guard let text = element.scalarText else {
-                throw TaskError(.invalidExample, "\"label\": \(element.found) was found, \(expected)")
-            }
+        for element in several ?? [label] {
+            let text = try element.read(
+                "a string, a number, a boolean\(several == nil ? " or an array of them" : "")", \.scalarText)
             let answer = labelMap[text]
             if !answers.contains(answer) { answers.append(answer) }
         }
         return answers
-    }
-
-    private func group(of row: JSONObject) throws(TaskError) -> String? {
-        guard let value = row["group"] else { return nil }
-        guard value.bool == nil, let text = value.scalarText else {
-            throw TaskError(
-                .invalidExample, "\"group\": \(value.found) was found, a string or a number was expected")
-        }
-        return text
     }
 }

@@ -40,7 +40,7 @@ public enum Metric: String, Sendable, Hashable, CaseIterable {
     /// Matthews need labels, and the correlations need labels that are numbers, or none.
     func validate(for verbalizer: Verbalizer?) throws(TaskError) {
         func failure(_ needs: String) -> TaskError {
-            TaskError(.invalidTask, "\"metric\": \"\(rawValue)\" needs a task with \(needs)")
+            TaskError("\"metric\": \"\(rawValue)\" needs a task with \(needs)")
         }
         switch self {
         case .accuracy, .exactMatch, .tokenF1: return
@@ -69,9 +69,7 @@ public enum Metric: String, Sendable, Hashable, CaseIterable {
         case .matthews: return ConfusionMatrix(answers).matthews
         case .f1, .f1A:
             guard labels.count == 2 else {
-                throw TaskError(
-                    .invalidMetric,
-                    "\(rawValue): \(labels.count) labels were found, exactly two were expected")
+                throw TaskError("\(rawValue): \(labels.count) labels were found, exactly two were expected")
             }
             return ConfusionMatrix(answers).f1(of: labels[1])
         case .pearson:
@@ -121,7 +119,6 @@ public enum Metric: String, Sendable, Hashable, CaseIterable {
                 let nearest = known.min(by: { ($0 - value).magnitude < ($1 - value).magnitude })
             else {
                 throw TaskError(
-                    .invalidMetric,
                     "\(rawValue): the reference \(answer.references) of row \(index + 1) is not a number")
             }
             given.append(value)

@@ -10,36 +10,27 @@ extension TaskDefinition {
 
     /// Parses the text of a `task.json`.
     public init(parsing bytes: some Collection<UInt8>) throws(TaskError) {
-        let document: JSONValue
-        do {
-            document = try JSONValue.parse(bytes)
-        } catch {
-            throw TaskError(.invalidTask, "not JSON: \(error)")
-        }
-        guard let object = document.object else {
-            throw TaskError(.invalidTask, "\(document.found) was found, an object was expected")
-        }
-        try self.init(json: object)
+        try self.init(ObjectReader(parsing: bytes, keys: Self.keys) { TaskError($0) })
     }
 
-    /// Reads a `task.json` strictly. Required are `name` and `template`; unknown keys and wrong types are
+    /// Reads a `task.json` strictly. Required are `name` and `template`; unknown keys, wrong types and `null` are
     /// refused.
     public init(json object: JSONObject) throws(TaskError) {
-        let reader = FieldReader(object: object, prefix: "", code: .invalidTask)
-        try reader.refuseUnknownKeys(Self.keys)
-        let decoding = try reader.object("decoding")
-        let labels = try reader.array("labels", of: "objects with \"label\" and \"text\"")
+        try self.init(ObjectReader(object, keys: Self.keys) { TaskError($0) })
+    }
+
+    private init(_ reader: ObjectReader<TaskError>) throws(TaskError) {
+        let labels = "objects with \"label\" and \"text\""
         try self.init(
-            name: try reader.require("name", try reader.string("name")),
-            description: try reader.string("description") ?? "",
-            template: Template(try reader.require("template", try reader.string("template"))),
-            verbalizer: try Self.verbalizer(labels),
-            metric: try reader.choice("metric"),
-            maxInputTokens: try reader.integer("max_input_tokens", in: Self.inputTokenLimits) ?? 512,
-            maxNewTokens: try reader.integer("max_new_tokens", in: Self.newTokenLimits) ?? 32,
-            decoding: try Self.decoding(decoding),
-            targetPrefix: try reader.string("target_prefix") ?? "",
-            normalize: try reader.choice("normalize") ?? .labels)
+            name: reader.require("name").string(), description: reader["description"]?.string() ?? "",
+            template: Template(reader.require("template").string()),
+            verbalizer: Self.verbalizer(reader["labels"]?.elements(of: labels)),
+            metric: reader["metric"]?.choice(),
+            maxInputTokens: reader["max_input_tokens"]?.integer(in: Self.inputTokenLimits) ?? 512,
+            maxNewTokens: reader["max_new_tokens"]?.integer(in: Self.newTokenLimits) ?? 32,
+            decoding: Self.decoding(reader["decoding"]?.object().object),
+            targetPrefix: reader["target_prefix"]?.string() ?? "",
+            normalize: reader["normalize"]?.choice() ?? .labels)
     }
 
     /// The definition with every key in a fixed order, `labels` only when there are any: equal definitions have
@@ -67,22 +58,17 @@ extension TaskDefinition {
         return try DecodingDefaults(json: object)
     }
 
-    private static func verbalizer(_ values: [JSONValue]?) throws(TaskError) -> Verbalizer? {
-        guard let values else { return nil }
+    private static func verbalizer(
+        _ elements: [ValueReader<TaskError>]?
+    ) throws(TaskError) -> Verbalizer? {
+        guard let elements else { return nil }
         var labels: [Verbalizer.Label] = []
-        for (index, value) in values.enumerated() {
-            guard let object = value.object else {
-                throw TaskError(
-                    .invalidTask,
-                    "\"labels[\(index)]\": \(value.found) was found, an object with \"label\" and \"text\" was "
-                        + "expected")
-            }
-            let reader = FieldReader(object: object, prefix: "labels[\(index)].", code: .invalidTask)
-            try reader.refuseUnknownKeys(["label", "text"])
+        for element in elements {
+            let reader = try element.object(
+                keys: ["label", "text"], "an object with \"label\" and \"text\"")
             labels.append(
-                Verbalizer.Label(
-                    name: try reader.require("label", try reader.string("label")),
-                    text: try reader.require("text", try reader.string("text"))))
+                try Verbalizer.Label(
+                    name: reader.require("label").string(), text: reader.require("text").string()))
         }
         return try Verbalizer(labels)
     }

@@ -76,7 +76,7 @@ public struct TaskDefinition: Sendable, Hashable {
 
     private func validate() throws(TaskError) {
         func check(_ passes: Bool, _ message: @autoclosure () -> String) throws(TaskError) {
-            guard passes else { throw TaskError(.invalidTask, message()) }
+            guard passes else { throw TaskError(message()) }
         }
         func check(_ value: Int, _ limits: ClosedRange<Int>, _ key: String) throws(TaskError) {
             try check(

@@ -31,7 +31,7 @@ public struct Template: Sendable, Hashable, CustomStringConvertible {
         var position = 0
 
         func failure(_ message: String) -> TaskError {
-            TaskError(.invalidTemplate, "template: \(message) at character \(position + 1)")
+            TaskError("template: \(message) at character \(position + 1)")
         }
         func isBrace(_ brace: Unicode.Scalar, at index: Int) -> Bool {
             index < scalars.count && scalars[index] == brace
@@ -70,9 +70,7 @@ public struct Template: Sendable, Hashable, CustomStringConvertible {
         }
         if !literal.isEmpty { segments.append(.literal(literal)) }
         guard !fields.isEmpty else {
-            throw TaskError(
-                .invalidTemplate,
-                "template: no field was found, at least one such as \"{input}\" was expected")
+            throw TaskError("template: no field was found, at least one such as \"{input}\" was expected")
         }
         self.segments = segments
         self.fields = fields
@@ -99,7 +97,6 @@ extension Template {
         case .object(let object): return try render(object)
         default:
             throw TaskError(
-                .invalidInput,
                 "\"input\": \(input.found) was found, a string or an object of fields was expected")
         }
     }
@@ -108,7 +105,6 @@ extension Template {
     public func render(_ text: String) throws(TaskError) -> String {
         guard fields.count == 1 else {
             throw TaskError(
-                .invalidInput,
                 "\"input\": a string was found, an object with the template's fields \(fieldList) was expected"
             )
         }
@@ -119,8 +115,7 @@ extension Template {
     /// booleans by their JSON text; a missing field, a member that is no field and any other type are refused.
     public func render(_ object: JSONObject) throws(TaskError) -> String {
         for key in object.keys where !fields.contains(key) {
-            throw TaskError(
-                .invalidInput, "\"\(key)\" is not a field of the template; its fields are \(fieldList)")
+            throw TaskError("\"\(key)\" is not a field of the template; its fields are \(fieldList)")
         }
         return try renderMembers(of: object)
     }
@@ -131,12 +126,11 @@ extension Template {
         for field in fields {
             guard let value = object[field] else {
                 throw TaskError(
-                    .invalidInput, "the field \"\(field)\" is missing; the template's fields are \(fieldList)"
+                    "the field \"\(field)\" is missing; the template's fields are \(fieldList)"
                 )
             }
             guard let text = value.scalarText else {
                 throw TaskError(
-                    .invalidInput,
                     "the field \"\(field)\": \(value.found) was found, a string, number or boolean was expected"
                 )
             }

@@ -29,27 +29,23 @@ public struct Verbalizer: Sendable, Hashable {
     /// text twice (texts are compared with their runs of white space as one space, as SentencePiece reads them).
     public init(_ labels: [Label]) throws(TaskError) {
         guard (1...Self.maximumCount).contains(labels.count) else {
-            throw TaskError(
-                .invalidLabels,
-                "labels: \(labels.count) were found, 1 to \(Self.maximumCount) were expected")
+            throw TaskError("labels: \(labels.count) were found, 1 to \(Self.maximumCount) were expected")
         }
         var byName: [String: Int] = [:]
         var byText: [String: Int] = [:]
         var byNormalForm: [String: Int?] = [:]
         for (index, label) in labels.enumerated() {
             guard !Self.collapsed(label.name).isEmpty else {
-                throw TaskError(.invalidLabels, "labels[\(index)]: the label's name is empty")
+                throw TaskError("labels[\(index)]: the label's name is empty")
             }
             guard !Self.collapsed(label.text).isEmpty else {
-                throw TaskError(.invalidLabels, "labels[\(index)]: the text of \"\(label.name)\" is empty")
+                throw TaskError("labels[\(index)]: the text of \"\(label.name)\" is empty")
             }
             if let earlier = byName.updateValue(index, forKey: label.name) {
-                throw TaskError(
-                    .invalidLabels, "labels[\(index)]: \"\(label.name)\" is already labels[\(earlier)]")
+                throw TaskError("labels[\(index)]: \"\(label.name)\" is already labels[\(earlier)]")
             }
             if let earlier = byText.updateValue(index, forKey: Self.collapsed(label.text)) {
                 throw TaskError(
-                    .invalidLabels,
                     "labels[\(index)]: the text \"\(label.text)\" is already that of labels[\(earlier)]")
             }
             let normalForm = AnswerText.normalized(label.text)
@@ -92,7 +88,6 @@ public struct Verbalizer: Sendable, Hashable {
             guard let index = indexByName[name] else {
                 let known = self.names.prefix(20).map { "\"\($0)\"" }.joined(separator: ", ")
                 throw TaskError(
-                    .invalidLabels,
                     "the task has no label \"\(name)\"; its labels are \(known)\(labels.count > 20 ? ", …" : "")"
                 )
             }

@@ -18,12 +18,12 @@ public final class MappedFile: Sendable {
         self.path = path
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else {
-            throw TensorError(.unreadable, "cannot open \(path): \(String(cString: strerror(errno)))")
+            throw TensorError("cannot open \(path): \(String(cString: strerror(errno)))")
         }
         defer { close(descriptor) }
         var status = stat()
         guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
-            throw TensorError(.unreadable, "\(path) is not a regular file")
+            throw TensorError("\(path) is not a regular file")
         }
         guard status.st_size > 0 else {
             bytes = UnsafeRawBufferPointer(start: nil, count: 0)
@@ -32,7 +32,7 @@ public final class MappedFile: Sendable {
         guard let address = mmap(nil, Int(status.st_size), PROT_READ, MAP_SHARED, descriptor, 0),
             address != MAP_FAILED
         else {
-            throw TensorError(.unreadable, "cannot map \(path): \(String(cString: strerror(errno)))")
+            throw TensorError("cannot map \(path): \(String(cString: strerror(errno)))")
         }
         bytes = UnsafeRawBufferPointer(start: address, count: Int(status.st_size))
     }

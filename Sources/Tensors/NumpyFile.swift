@@ -10,7 +10,7 @@ public enum NumpyFile {
         let file = try MappedFile(path: path)
         let bytes = file.bytes
         func malformed(_ what: String) -> TensorError {
-            TensorError(.malformed, "\(path) is not a valid .npy file: \(what)")
+            TensorError("\(path) is not a valid .npy file: \(what)")
         }
         guard bytes.count >= 10, bytes[0] == 0x93, bytes[1..<6].elementsEqual("NUMPY".utf8) else {
             throw malformed("it does not begin with the .npy magic string")
@@ -33,18 +33,17 @@ public enum NumpyFile {
         else { throw malformed("its header lacks descr, fortran_order or shape") }
         let types: [String: StoredElementType] = ["'<f4'": .float32, "'<f2'": .float16]
         guard let elementType = types[type] else {
-            throw TensorError(
-                .unsupported, "\(path) has elements of type \(type); '<f4' or '<f2' was expected")
+            throw TensorError("\(path) has elements of type \(type); '<f4' or '<f2' was expected")
         }
         guard order == "False" else {
-            throw TensorError(.unsupported, "\(path) is in column-major order; save it with order='C'")
+            throw TensorError("\(path) is in column-major order; save it with order='C'")
         }
         let extents = shape.dropFirst().dropLast().split(separator: ",").map { part in
             Int(String(part.filter { $0 != " " }))
         }
         guard extents.count == 2, let rows = extents[0], let columns = extents[1], rows >= 0, columns >= 0
         else {
-            throw TensorError(.shape, "\(path) has shape \(shape); a matrix [rows, width] was expected")
+            throw TensorError("\(path) has shape \(shape); a matrix [rows, width] was expected")
         }
         let (count, overflow) = rows.multipliedReportingOverflow(by: columns)
         let available = (bytes.count - start - length) / elementType.size

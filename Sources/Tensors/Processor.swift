@@ -18,7 +18,6 @@ public struct Processor: Sendable {
         var cpu = pp_cpu()
         guard pp_cpu_detect(&cpu) == 0 else {
             throw TensorError(
-                .unsupported,
                 "POLYPROMPT_ISA is not an instruction set; scalar, avx2, avx512 or amx was expected")
         }
         return Processor(cpu: cpu)

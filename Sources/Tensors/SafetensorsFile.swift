@@ -33,7 +33,7 @@ public final class SafetensorsFile: Sendable {
         file = try MappedFile(path: path)
         let bytes = file.bytes
         func malformed(_ what: String) -> TensorError {
-            TensorError(.malformed, "\(path) is not a valid safetensors file: \(what)")
+            TensorError("\(path) is not a valid safetensors file: \(what)")
         }
         guard bytes.count >= 8 else { throw malformed("it has \(bytes.count) bytes, at least 8 are needed") }
         let length = UInt64(littleEndian: bytes.loadUnaligned(as: UInt64.self))
@@ -98,7 +98,7 @@ public final class SafetensorsFile: Sendable {
     private static func entry(
         _ value: JSONValue, dataStart: Int, fileSize: Int
     ) throws(TensorError) -> Entry {
-        func malformed(_ what: String) -> TensorError { TensorError(.malformed, what) }
+        func malformed(_ what: String) -> TensorError { TensorError(what) }
         guard let object = value.object else { throw malformed("its entry is not an object") }
         guard let type = object["dtype"]?.string else { throw malformed("dtype is not a string") }
         guard let bits = bitWidths[type] else { throw malformed("dtype \(type) is unknown") }
@@ -146,7 +146,6 @@ public final class SafetensorsFile: Sendable {
         let types: [String: StoredElementType] = ["F32": .float32, "F16": .float16, "BF16": .bfloat16]
         guard let type = types[entry.elementType] else {
             throw TensorError(
-                .unsupported,
                 "\(path): tensor \(name) has dtype \(entry.elementType); F32, F16 or BF16 was expected")
         }
         return StoredTensor(

@@ -22,7 +22,7 @@ public struct ByT5Tokenizer: Tokenizer {
 
     /// ByT5 with the sentinels that a core's configuration names.
     ///
-    /// - Throws: ``TokenizerError/Code/invalidConfiguration`` when a sentinel has the id of a byte.
+    /// - Throws: ``TokenizerError`` when a sentinel has the id of a byte.
     init(_ configuration: TokenizerConfiguration) throws(TokenizerError) {
         switch configuration.sentinels {
         case .unsaid: self.init()
@@ -30,7 +30,6 @@ public struct ByT5Tokenizer: Tokenizer {
         case .listed(let sentinels):
             if let sentinel = sentinels.first(where: { $0.id < Self.firstSentinel }) {
                 throw TokenizerError(
-                    .invalidConfiguration,
                     "\(configuration.file): added_tokens_decoder gives \(sentinel.text) the id \(sentinel.id), "
                         + "which ByT5 has for a byte or a control piece")
             }

@@ -2,24 +2,22 @@ import Glibc
 
 /// The bytes of a regular file, `nil` when there is nothing at the path.
 ///
-/// - Throws: ``TokenizerError/Code/unreadableFile`` for anything but a regular file of at most `limit` bytes.
+/// - Throws: ``TokenizerError`` for anything but a regular file of at most `limit` bytes.
 func readFile(_ path: String, limit: Int) throws(TokenizerError) -> [UInt8]? {
     // Non-blocking, so that a named pipe cannot hold the process up.
     let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard descriptor >= 0 else {
         let reason = errno
         if reason == ENOENT { return nil }
-        throw TokenizerError(
-            .unreadableFile, "\(path) cannot be opened: \(String(cString: strerror(reason)))")
+        throw TokenizerError("\(path) cannot be opened: \(String(cString: strerror(reason)))")
     }
     defer { close(descriptor) }
     var information = stat()
     guard fstat(descriptor, &information) == 0, information.st_mode & S_IFMT == S_IFREG else {
-        throw TokenizerError(.unreadableFile, "\(path) is not a regular file")
+        throw TokenizerError("\(path) is not a regular file")
     }
     guard information.st_size <= limit else {
-        throw TokenizerError(
-            .unreadableFile, "\(path) has \(information.st_size) bytes, at most \(limit) were expected")
+        throw TokenizerError("\(path) has \(information.st_size) bytes, at most \(limit) were expected")
     }
     var bytes = [UInt8](repeating: 0, count: Int(information.st_size))
     var filled = 0
@@ -29,8 +27,7 @@ func readFile(_ path: String, limit: Int) throws(TokenizerError) -> [UInt8]? {
         }
         if got < 0, errno == EINTR { continue }
         guard got >= 0 else {
-            throw TokenizerError(
-                .unreadableFile, "\(path) cannot be read: \(String(cString: strerror(errno)))")
+            throw TokenizerError("\(path) cannot be read: \(String(cString: strerror(errno)))")
         }
         if got == 0 { break }
         filled += got

@@ -15,7 +15,7 @@ final class SentencePieceModel: @unchecked Sendable {
 
     /// Loads a checked file.
     ///
-    /// - Throws: ``TokenizerError/Code/invalidModel`` with the library's reason.
+    /// - Throws: ``TokenizerError`` with the library's reason.
     init(_ file: SentencePieceModelFile) throws(TokenizerError) {
         let bytes = file.prepared
         var message = [CChar](repeating: 0, count: 1024)
@@ -23,7 +23,7 @@ final class SentencePieceModel: @unchecked Sendable {
         guard let model else {
             let reason = String(
                 decoding: message.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
-            throw TokenizerError(.invalidModel, "\(file.path) is no SentencePiece model: \(reason)")
+            throw TokenizerError("\(file.path) is no SentencePiece model: \(reason)")
         }
         self.model = model
         count = Int(csp_piece_count(model))

@@ -32,11 +32,11 @@ struct SentencePieceModelFile {
     private var hasNormalisationTable = false
     private var selfTests: [Range<Int>] = []
 
-    /// - Throws: ``TokenizerError/Code/invalidModel`` naming the file and what is wrong with it.
+    /// - Throws: ``TokenizerError`` naming the file and what is wrong with it.
     init(_ bytes: [UInt8], path: String) throws(TokenizerError) {
         self.bytes = bytes
         self.path = path
-        guard !bytes.isEmpty else { throw TokenizerError(.invalidModel, "\(path) is empty") }
+        guard !bytes.isEmpty else { throw TokenizerError("\(path) is empty") }
         try checkModel()
     }
 
@@ -62,7 +62,7 @@ struct SentencePieceModelFile {
 
     private func failure(_ reason: String) -> TokenizerError {
         TokenizerError(
-            .invalidModel, "\(path) is no SentencePiece model, or a damaged one: \(reason); get the file anew"
+            "\(path) is no SentencePiece model, or a damaged one: \(reason); get the file anew"
         )
     }
 

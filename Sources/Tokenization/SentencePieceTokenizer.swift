@@ -37,7 +37,7 @@ public struct SentencePieceTokenizer: Tokenizer {
 
     /// A tokenizer from a model file's bytes, with the default sentinels.
     ///
-    /// - Throws: ``TokenizerError/Code/invalidModel`` when the bytes are not a SentencePiece model, are damaged,
+    /// - Throws: ``TokenizerError`` when the bytes are not a SentencePiece model, are damaged,
     ///   or have no control piece for the end of a sequence.
     public init(model bytes: [UInt8]) throws(TokenizerError) {
         try self.init(model: bytes, file: "the model", .absent(file: ""))
@@ -50,13 +50,12 @@ public struct SentencePieceTokenizer: Tokenizer {
         let model = try SentencePieceModel(SentencePieceModelFile(bytes, path: file))
         guard let endOfSequence = model.endOfSequence else {
             throw TokenizerError(
-                .invalidModel,
                 "\(file) has no control piece </s>; a T5 model is trained with pad_id 0, eos_id 1 and unk_id 2"
             )
         }
         guard let unknown = (0..<Int32(model.count)).first(where: { model.kind($0) == CSP_PIECE_UNKNOWN })
         else {
-            throw TokenizerError(.invalidModel, "\(file) has no piece for unknown characters")
+            throw TokenizerError("\(file) has no piece for unknown characters")
         }
         let own = Self.ownSentinels(of: model)
         let usual = Self.sentinels(count: Self.defaultSentinelCount, behind: model.count)
@@ -70,7 +69,6 @@ public struct SentencePieceTokenizer: Tokenizer {
                 guard model.kind(sentinel.id) == CSP_PIECE_TEXT, model.piece(sentinel.id) == sentinel.text
                 else {
                     throw TokenizerError(
-                        .invalidConfiguration,
                         "\(configuration.file): added_tokens_decoder gives \(sentinel.text) the id "
                             + "\(sentinel.id), which \(file) has for another piece")
                 }

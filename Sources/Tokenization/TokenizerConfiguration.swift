@@ -26,21 +26,20 @@ struct TokenizerConfiguration: Sendable, Equatable {
 
     /// Reads the file's bytes.
     ///
-    /// - Throws: ``TokenizerError/Code/invalidConfiguration`` naming the file and the key.
+    /// - Throws: ``TokenizerError`` naming the file and the key.
     static func parse(_ bytes: [UInt8], file: String) throws(TokenizerError) -> Self {
         let document: JSONValue
         do {
             document = try JSONValue.parse(bytes)
         } catch {
-            throw TokenizerError(.invalidConfiguration, "\(file) is not JSON: \(error)")
+            throw TokenizerError("\(file) is not JSON: \(error)")
         }
         guard let object = document.object else {
-            throw TokenizerError(
-                .invalidConfiguration, "\(file) must be a JSON object, it is of type \(document.typeName)")
+            throw TokenizerError("\(file) must be a JSON object, it is of type \(document.typeName)")
         }
         let name = object["tokenizer_class"]
         guard name == nil || name?.string != nil || name?.isNull == true else {
-            throw TokenizerError(.invalidConfiguration, "\(file): tokenizer_class must be a string")
+            throw TokenizerError("\(file): tokenizer_class must be a string")
         }
         return .init(file: file, className: name?.string, sentinels: try layout(object, file: file))
     }
@@ -54,7 +53,6 @@ struct TokenizerConfiguration: Sendable, Equatable {
         if !named.isEmpty {
             guard Set(named) == Set(0..<named.count) else {
                 throw TokenizerError(
-                    .invalidConfiguration,
                     "\(file): the sentinels in additional_special_tokens must be <extra_id_0> to "
                         + "<extra_id_\(named.count - 1)>, each once")
             }
@@ -62,9 +60,7 @@ struct TokenizerConfiguration: Sendable, Equatable {
         }
         guard let value = object["extra_ids"], !value.isNull else { return .unsaid }
         guard let count = value.int, (0...Sentinels.maximumCount).contains(count) else {
-            throw TokenizerError(
-                .invalidConfiguration,
-                "\(file): extra_ids must be an integer from 0 to \(Sentinels.maximumCount)")
+            throw TokenizerError("\(file): extra_ids must be an integer from 0 to \(Sentinels.maximumCount)")
         }
         return .count(count)
     }
@@ -76,9 +72,7 @@ struct TokenizerConfiguration: Sendable, Equatable {
         for (key, token) in value?.object ?? JSONObject() {
             guard let number = content(token).flatMap(number) else { continue }
             guard let id = Int32(key), id >= 0, id < Int32.max else {
-                throw TokenizerError(
-                    .invalidConfiguration,
-                    "\(file): added_tokens_decoder has the key \"\(key)\", which is no id")
+                throw TokenizerError("\(file): added_tokens_decoder has the key \"\(key)\", which is no id")
             }
             let flags = token.object
             sentinels.append(
@@ -90,7 +84,6 @@ struct TokenizerConfiguration: Sendable, Equatable {
             Set(sentinels.map(\.id)).count == sentinels.count
         else {
             throw TokenizerError(
-                .invalidConfiguration,
                 "\(file): the sentinels in added_tokens_decoder must be <extra_id_0> to "
                     + "<extra_id_\(sentinels.count - 1)>, each once")
         }

@@ -9,10 +9,19 @@ public enum TokenizerLoader {
     /// names `ByT5Tokenizer`, else the SentencePiece model `spiece.model`. Weights and `config.json` are not
     /// looked at.
     ///
-    /// - Throws: ``TokenizerError/Code/noTokenizer`` when the directory has neither: such a core works on ids
-    ///   only. ``TokenizerError/Code/unreadableFile``, ``TokenizerError/Code/invalidModel`` or
-    ///   ``TokenizerError/Code/invalidConfiguration`` when a file is there and cannot be used.
+    /// - Throws: ``TokenizerError`` when the directory has neither, or a file is there and cannot be used.
     public static func load(directory: String) throws(TokenizerError) -> any Tokenizer {
+        guard let tokenizer = try find(in: directory) else {
+            throw TokenizerError(
+                "\(directory) has no tokenizer, so this core works on ids only (give input_ids); text needs "
+                    + "spiece.model, or a tokenizer_config.json whose tokenizer_class is ByT5Tokenizer "
+                    + "(tokenizer.json is not read)")
+        }
+        return tokenizer
+    }
+
+    /// The same; `nil` when the directory has neither: such a core works on ids only.
+    public static func find(in directory: String) throws(TokenizerError) -> (any Tokenizer)? {
         let configurationPath = directory + "/tokenizer_config.json"
         let modelPath = directory + "/spiece.model"
         var configuration = TokenizerConfiguration.absent(file: configurationPath)
@@ -20,13 +29,7 @@ public enum TokenizerLoader {
             configuration = try .parse(bytes, file: configurationPath)
         }
         if configuration.className == "ByT5Tokenizer" { return try ByT5Tokenizer(configuration) }
-        guard let bytes = try readFile(modelPath, limit: maximumModelBytes) else {
-            throw TokenizerError(
-                .noTokenizer,
-                "\(directory) has no tokenizer, so this core works on ids only (give input_ids); text needs "
-                    + "spiece.model, or a tokenizer_config.json whose tokenizer_class is ByT5Tokenizer "
-                    + "(tokenizer.json is not read)")
-        }
+        guard let bytes = try readFile(modelPath, limit: maximumModelBytes) else { return nil }
         return try SentencePieceTokenizer(model: bytes, file: modelPath, configuration)
     }
 }

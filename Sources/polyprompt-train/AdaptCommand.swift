@@ -88,7 +88,7 @@ struct AdaptCommand: ParsableCommand {
             print(JSONValue.object(outcome.json).line)
         } catch {
             progress.clear()
-            guard error.code == .interrupted else { throw error }
+            guard error.isInterruption else { throw error }
             StandardError.print(error.message)
             throw ExitCode(130)
         }

@@ -70,7 +70,7 @@ struct FitCommand: ParsableCommand {
             StandardError.print(summary(results))
         } catch {
             progress.clear()
-            guard error.code == .interrupted else { throw error }
+            guard error.isInterruption else { throw error }
             StandardError.print(error.message)
             throw ExitCode(130)
         }

@@ -82,7 +82,6 @@ struct RequestFileTests {
     func refused(rest: String, key: String) throws {
         let settings = try write(rest)
         let error = #expect(throws: BenchmarkError.self) { try settings.measure(.mixed) }
-        #expect(error?.code == .invalidRequests)
         #expect(error?.message.contains(key) == true, "\(String(describing: error))")
     }
 
@@ -92,6 +91,6 @@ struct RequestFileTests {
             "\"workload\": \"mixed\", \"max_new_tokens\": 3, \"requests\": [{\"task\": \"a\", \"input_ids\": [9999999]}]"
         )
         let error = #expect(throws: BenchmarkError.self) { try settings.measure(.mixed) }
-        #expect(error?.code == .unanswered)
+        #expect(error?.message.contains("not answered") == true)
     }
 }

@@ -79,6 +79,6 @@ struct DataCommandTests {
         let unknown = try folder.write("val.jsonl", "{}")
         #expect(try Command.run(["convert", unknown]).errors.contains("--data-set"))
         let wrong = try Command.run(["convert", "--data-set", "copa", file])
-        #expect(wrong.status == 1 && wrong.errors.contains("val.jsonl:1: choice1 is missing"))
+        #expect(wrong.status == 1 && wrong.errors.contains("val.jsonl:1: the key \"choice1\" is missing"))
     }
 }

@@ -73,24 +73,24 @@ struct TaskDefinitionTests {
 
     @Test("unknown keys are refused by name, at every level")
     func unknownKeys() {
-        expectRefusal(.invalidTask, "\"metrics\"", "max_input_tokens") {
+        expectRefusal("\"metrics\"", "max_input_tokens") {
             try definition(#"{"name":"t","template":"{x}","metrics":"f1"}"#)
         }
-        expectRefusal(.invalidTask, "\"labels[1].texts\"") {
+        expectRefusal("\"labels[1].texts\"") {
             try definition(
                 #"{"name":"t","template":"{x}","labels":[{"label":"a","text":"a"},{"label":"b","texts":"b"}]}"#
             )
         }
-        expectRefusal(.invalidDecoding, "\"decoding.beams\"", "num_beams") {
+        expectRefusal("\"decoding.beams\"", "num_beams") {
             try definition(#"{"name":"t","template":"{x}","decoding":{"beams":2}}"#)
         }
     }
 
     @Test("required keys")
     func required() {
-        expectRefusal(.invalidTask, "\"name\" is missing") { try definition(#"{"template":"{x}"}"#) }
-        expectRefusal(.invalidTask, "\"template\" is missing") { try definition(#"{"name":"t"}"#) }
-        expectRefusal(.invalidTask, "\"labels[0].text\" is missing") {
+        expectRefusal("\"name\" is missing") { try definition(#"{"template":"{x}"}"#) }
+        expectRefusal("\"template\" is missing") { try definition(#"{"name":"t"}"#) }
+        expectRefusal("\"labels[0].text\" is missing") {
             try definition(#"{"name":"t","template":"{x}","labels":[{"label":"a"}]}"#)
         }
     }
@@ -100,7 +100,7 @@ struct TaskDefinitionTests {
         arguments: [
             ("name", "3", "the number 3", "a string"),
             ("description", "null", "null", "a string"),
-            ("template", "[]", "an array", "a string"),
+            ("template", "[]", "an empty array", "a string"),
             ("labels", "{}", "an object", "an array"),
             ("labels[0]", "unused", "the string \"a\"", "an object"),
             ("metric", "\"bleu\"", "the string \"bleu\"", "\"token_f1\""),
@@ -121,7 +121,7 @@ struct TaskDefinitionTests {
         } else {
             task[key] = try JSONValue.parse(value)
         }
-        expectRefusal(.invalidTask, "\"\(key)\"", "\(found) was found", expected) {
+        expectRefusal("\"\(key)\"", "\(found) was found", expected) {
             try TaskDefinition(json: task)
         }
     }
@@ -135,7 +135,7 @@ struct TaskDefinitionTests {
         for name in ["", "-a", ".a", "_a", "A", "a b", "a/b", "a@1", "é", "a\u{301}", longest + "a"] {
             #expect(!TaskDefinition.isValidName(name), "\(name)")
         }
-        expectRefusal(.invalidTask, "\"name\"", "\"../x\"") {
+        expectRefusal("\"name\"", "\"../x\"") {
             try definition(#"{"name":"../x","template":"{x}"}"#)
         }
     }
@@ -146,14 +146,14 @@ struct TaskDefinitionTests {
             try definition(#"{"name":"t","template":"{x}","labels":["# + labels + "]}")
         }
         let a = #"{"label":"a","text":"A"}"#
-        expectRefusal(.invalidLabels, "labels[1]", "\"a\"") { try task(a + #",{"label":"a","text":"B"}"#) }
-        expectRefusal(.invalidLabels, "labels[1]", "\"A\"") { try task(a + #",{"label":"b","text":"A"}"#) }
-        expectRefusal(.invalidLabels, "labels[1]") { try task(a + #",{"label":"b","text":" A "}"#) }
-        expectRefusal(.invalidLabels, "labels[1]", "\"b\"") { try task(a + #",{"label":"b","text":""}"#) }
-        expectRefusal(.invalidLabels, "labels[1]") { try task(a + #",{"label":"b","text":" \t"}"#) }
-        expectRefusal(.invalidLabels, "labels[1]", "name") { try task(a + #",{"label":"","text":"B"}"#) }
-        expectRefusal(.invalidTask, "\"labels\"", "at least two") { try task(a) }
-        expectRefusal(.invalidLabels, "labels", "0 were found") { try task("") }
+        expectRefusal("labels[1]", "\"a\"") { try task(a + #",{"label":"a","text":"B"}"#) }
+        expectRefusal("labels[1]", "\"A\"") { try task(a + #",{"label":"b","text":"A"}"#) }
+        expectRefusal("labels[1]") { try task(a + #",{"label":"b","text":" A "}"#) }
+        expectRefusal("labels[1]", "\"b\"") { try task(a + #",{"label":"b","text":""}"#) }
+        expectRefusal("labels[1]") { try task(a + #",{"label":"b","text":" \t"}"#) }
+        expectRefusal("labels[1]", "name") { try task(a + #",{"label":"","text":"B"}"#) }
+        expectRefusal("\"labels\"", "at least two") { try task(a) }
+        expectRefusal("labels", "0 were found") { try task("") }
     }
 
     @Test("ten thousand labels are the limit")
@@ -162,7 +162,7 @@ struct TaskDefinitionTests {
             (0..<count).map { Verbalizer.Label(name: "l\($0)", text: "text \($0)") }
         }
         #expect(try Verbalizer(labels(10_000)).labels.count == 10_000)
-        expectRefusal(.invalidLabels, "10001") { try Verbalizer(labels(10_001)) }
+        expectRefusal("10001") { try Verbalizer(labels(10_001)) }
     }
 
     @Test("a metric that the labels do not allow is refused")
@@ -176,17 +176,17 @@ struct TaskDefinitionTests {
         }
         for metric in [Metric.f1, .f1A] {
             #expect(try task(metric, ["no", "yes"]).metric == metric)
-            expectRefusal(.invalidTask, metric.rawValue, "exactly two labels") { try task(metric, []) }
-            expectRefusal(.invalidTask, metric.rawValue) { try task(metric, ["a", "b", "c"]) }
+            expectRefusal(metric.rawValue, "exactly two labels") { try task(metric, []) }
+            expectRefusal(metric.rawValue) { try task(metric, ["a", "b", "c"]) }
         }
         for metric in [Metric.macroF1, .matthews] {
             #expect(try task(metric, ["a", "b", "c"]).metric == metric)
-            expectRefusal(.invalidTask, metric.rawValue, "labels") { try task(metric, []) }
+            expectRefusal(metric.rawValue, "labels") { try task(metric, []) }
         }
         for metric in [Metric.pearson, .spearman] {
             #expect(try task(metric, []).metric == metric)
             #expect(try task(metric, ["0.0", "2.5"]).metric == metric)
-            expectRefusal(.invalidTask, metric.rawValue, "\"high\"") { try task(metric, ["0", "high"]) }
+            expectRefusal(metric.rawValue, "\"high\"") { try task(metric, ["0", "high"]) }
         }
         for metric in [Metric.accuracy, .exactMatch, .tokenF1] {
             #expect(try task(metric, []).metric == metric)
@@ -197,17 +197,17 @@ struct TaskDefinitionTests {
     @Test("a definition made in code keeps the same rules")
     func madeInCode() throws {
         let template = try Template("{x}")
-        expectRefusal(.invalidTask, "\"name\"") { try TaskDefinition(name: "No", template: template) }
-        expectRefusal(.invalidTask, "\"max_new_tokens\"") {
+        expectRefusal("\"name\"") { try TaskDefinition(name: "No", template: template) }
+        expectRefusal("\"max_new_tokens\"") {
             try TaskDefinition(name: "t", template: template, maxNewTokens: 0)
         }
         var decoding = DecodingDefaults()
         decoding.minNewTokens = 9
-        expectRefusal(.invalidTask, "decoding.min_new_tokens", "max_new_tokens") {
+        expectRefusal("decoding.min_new_tokens", "max_new_tokens") {
             try TaskDefinition(name: "t", template: template, maxNewTokens: 8, decoding: decoding)
         }
         decoding.topP = .nan
-        expectRefusal(.invalidDecoding, "\"decoding.top_p\"") {
+        expectRefusal("\"decoding.top_p\"") {
             try TaskDefinition(name: "t", template: template, decoding: decoding)
         }
     }
@@ -216,6 +216,6 @@ struct TaskDefinitionTests {
         "text that is not a JSON object is refused",
         arguments: ["", "[]", "{\"name\":", "{\"name\":1,\"name\":2}"])
     func notAnObject(text: String) {
-        expectRefusal(.invalidTask) { try TaskDefinition(parsing: Array(text.utf8)) }
+        expectRefusal { try TaskDefinition(parsing: Array(text.utf8)) }
     }
 }

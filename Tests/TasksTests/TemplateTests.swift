@@ -48,18 +48,18 @@ struct TemplateTests {
     @Test("an input that does not fit is refused with the field's name")
     func refusedInput() throws {
         let template = try Template("{premise} {hypothesis}")
-        expectRefusal(.invalidInput, "\"hypothesis\" is missing", "\"premise\"") {
+        expectRefusal("\"hypothesis\" is missing", "\"premise\"") {
             try template.render(try object(#"{"premise":"x"}"#))
         }
-        expectRefusal(.invalidInput, "\"hypotesis\" is not a field", "\"hypothesis\"") {
+        expectRefusal("\"hypotesis\" is not a field", "\"hypothesis\"") {
             try template.render(try object(#"{"premise":"x","hypothesis":"y","hypotesis":"y"}"#))
         }
         for (value, found) in [("null", "null"), ("[]", "an array"), ("{}", "an object")] {
-            expectRefusal(.invalidInput, "\"premise\"", "\(found) was found", "a string, number or boolean") {
+            expectRefusal("\"premise\"", "\(found) was found", "a string, number or boolean") {
                 try template.render(try object(#"{"premise":\#(value),"hypothesis":"y"}"#))
             }
         }
-        expectRefusal(.invalidInput, "\"premise\", \"hypothesis\"") { try template.render("text") }
+        expectRefusal("\"premise\", \"hypothesis\"") { try template.render("text") }
     }
 
     @Test("an input is a string or an object")
@@ -68,7 +68,7 @@ struct TemplateTests {
         #expect(try template.render(JSONValue.string("x")) == "<x>")
         #expect(try template.render(JSONValue.object(try object(#"{"input":1}"#))) == "<1>")
         for value: JSONValue in [nil, true, 3, ["x"]] {
-            expectRefusal(.invalidInput, "\"input\"", "a string or an object") { try template.render(value) }
+            expectRefusal("\"input\"", "a string or an object") { try template.render(value) }
         }
     }
 
@@ -81,6 +81,6 @@ struct TemplateTests {
             ("{label}", "\"label\" is reserved"), ("{group}", "\"group\" is reserved"),
         ])
     func refusedTemplates(source: String, mention: String) {
-        expectRefusal(.invalidTemplate, mention) { try Template(source) }
+        expectRefusal(mention) { try Template(source) }
     }
 }

@@ -16,7 +16,6 @@ struct TokenizerLoaderTests {
             ["tokenizer.json": Array("{}".utf8)],
         ] as [[String: [UInt8]]] {
             let error = failure(files)
-            #expect(error?.code == .noTokenizer)
             #expect(error?.message.contains("ids only") == true)
         }
         #expect(throws: TokenizerError.self) { try TokenizerLoader.load(directory: "/nowhere/at all") }
@@ -40,7 +39,6 @@ struct TokenizerLoaderTests {
         let error = try failure([
             "spiece.model": Files.bytes(Files.miniModel), "tokenizer_config.json": Array(text.utf8),
         ])
-        #expect(error?.code == .invalidConfiguration)
         #expect(error?.message.contains("tokenizer_config.json") == true)
     }
 
@@ -50,7 +48,6 @@ struct TokenizerLoaderTests {
         let model = try Files.bytes(Files.miniModel)
         for bytes in [[], [0], Array("hello".utf8), generator.bytes(4096), Array(model.prefix(100_001))] {
             let error = failure(["spiece.model": bytes])
-            #expect(error?.code == .invalidModel)
             #expect(error?.message.contains("spiece.model") == true)
         }
     }
@@ -59,16 +56,16 @@ struct TokenizerLoaderTests {
     func badFile() throws {
         try Files.withDirectory([:]) { directory in
             let model = directory.appending(path: "spiece.model")
-            func code() -> TokenizerError.Code? {
+            func refusal() -> String? {
                 (#expect(throws: TokenizerError.self) { try TokenizerLoader.load(directory: directory.path) })?
-                    .code
+                    .message
             }
             try FileManager.default.createDirectory(at: model, withIntermediateDirectories: false)
-            #expect(code() == .unreadableFile)
+            #expect(refusal()?.contains("is not a regular file") == true)
             try FileManager.default.removeItem(at: model)
 
             #expect(mkfifo(model.path, 0o600) == 0)
-            #expect(code() == .unreadableFile)
+            #expect(refusal()?.contains("is not a regular file") == true)
             try FileManager.default.removeItem(at: model)
 
             // A hole of 1 TiB: refused by its size, before anything is allocated.
@@ -76,7 +73,7 @@ struct TokenizerLoaderTests {
             let handle = try FileHandle(forWritingTo: model)
             try handle.truncate(atOffset: 1 << 40)
             try handle.close()
-            #expect(code() == .unreadableFile)
+            #expect(refusal()?.contains("1099511627776 bytes") == true)
         }
     }
 

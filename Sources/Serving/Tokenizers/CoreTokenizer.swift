@@ -12,11 +12,6 @@ public enum CoreTokenizer {
     /// - Throws: `TokenizerError` when a file is there and cannot be used.
     public static func load(_ core: String, vocabularySize: Int) throws(TokenizerError) -> (any Tokenizer)? {
         if T5Core.randomShape(core) != nil { return HashingTokenizer(vocabularySize: vocabularySize) }
-        do {
-            return try TokenizerLoader.load(directory: core)
-        } catch {
-            guard error.code == .noTokenizer else { throw error }
-            return nil
-        }
+        return try TokenizerLoader.find(in: core)
     }
 }

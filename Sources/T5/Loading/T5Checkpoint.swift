@@ -26,12 +26,8 @@ struct T5Checkpoint {
                     "\(directory) has neither model.safetensors nor model.safetensors.index.json; "
                         + "save the model with safe_serialization=True")
             }
-        } catch let error as TensorError {
-            throw T5Error(error)
-        } catch let error as T5Error {
-            throw error
         } catch {
-            throw T5Error(.unreadable, "\(error)")
+            throw T5Error(.weights, wrapping: error)
         }
         self.fileOfTensor = fileOfTensor
     }
@@ -83,7 +79,7 @@ struct T5Checkpoint {
         for name in names {
             guard let file = fileOfTensor[name] else { continue }
             let tensor: StoredTensor?
-            do { tensor = try file.tensor(name) } catch { throw T5Error(error) }
+            do { tensor = try file.tensor(name) } catch { throw T5Error(.weights, wrapping: error) }
             guard let tensor else { continue }
             guard tensor.shape == shape else {
                 throw T5Error(

@@ -1,8 +1,7 @@
-import JSON
-import Tensors
+import Basics
 
 /// A core that cannot be loaded or input that it cannot take, and why.
-public struct T5Error: Error, Sendable, Equatable, CustomStringConvertible {
+public struct T5Error: CodedError {
     /// What kind of failure it is.
     public enum Code: Sendable {
         /// A file of the core is missing or cannot be read.
@@ -21,17 +20,11 @@ public struct T5Error: Error, Sendable, Equatable, CustomStringConvertible {
     public let code: Code
     /// A sentence naming the file, key or tensor at fault, what was found, and what was expected.
     public let message: String
+    /// The error behind it.
+    public let cause: (any Error)?
 
     /// An error of a kind with its sentence.
-    public init(_ code: Code, _ message: String) {
-        self.code = code
-        self.message = message
+    public init(_ code: Code, _ message: String, cause: (any Error)? = nil) {
+        (self.code, self.message, self.cause) = (code, message, cause)
     }
-
-    init(_ error: TensorError) {
-        self.init(error.code == .unreadable ? .unreadable : .weights, error.message)
-    }
-
-    /// The sentence.
-    public var description: String { message }
 }

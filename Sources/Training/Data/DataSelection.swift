@@ -72,7 +72,6 @@ struct DataSelection: Sendable {
         }
         guard order.count >= 2 else {
             throw TrainingError(
-                .data,
                 "\(data.source.train) has too few different rows to split dev rows off; give a dev file")
         }
         generator.shuffle(&order)
@@ -128,11 +127,10 @@ struct ExampleOrder {
 
     /// Goes on where a checkpoint was made.
     ///
-    /// - Throws: `checkpoint` when the position is not one of an order of so many rows.
+    /// - Throws: `TrainingError` when the position is not one of an order of so many rows.
     mutating func restore(generator state: UInt64, epoch: Int, position: Int) throws(TrainingError) {
         guard epoch >= 0, (0...count).contains(position) else {
-            throw TrainingError(
-                .checkpoint, "the data order's epoch \(epoch) or position \(position) is out of range")
+            throw TrainingError("the data order's epoch \(epoch) or position \(position) is out of range")
         }
         generator = SplitMix64(state: state)
         shuffle()

@@ -6,18 +6,17 @@ enum FileAccess {
     static func read(_ path: String, limit: Int) throws(TrainingError) -> [UInt8] {
         var status = stat()
         guard stat(path, &status) == 0 else {
-            throw TrainingError(.file, "cannot open \(path): \(String(cString: strerror(errno)))")
+            throw TrainingError("cannot open \(path): \(String(cString: strerror(errno)))")
         }
         guard status.st_mode & S_IFMT != S_IFDIR else {
-            throw TrainingError(.file, "\(path) is a folder; a file was expected")
+            throw TrainingError("\(path) is a folder; a file was expected")
         }
         guard status.st_size <= limit else {
-            throw TrainingError(
-                .file, "\(path) has \(status.st_size) bytes; at most \(limit) can be read")
+            throw TrainingError("\(path) has \(status.st_size) bytes; at most \(limit) can be read")
         }
         let data: Data
         do { data = try Data(contentsOf: URL(fileURLWithPath: path)) } catch {
-            throw TrainingError(.file, "cannot read \(path): \(error.localizedDescription)")
+            throw TrainingError("cannot read \(path): \(error.localizedDescription)")
         }
         return Array(data)
     }
@@ -28,7 +27,7 @@ enum FileAccess {
     static func write(_ bytes: some Sequence<UInt8>, to path: String) throws(TrainingError) {
         let partial = "\(path).\(getpid()).partial"
         func failure() -> TrainingError {
-            TrainingError(.file, "cannot write \(path): \(String(cString: strerror(errno)))")
+            TrainingError("cannot write \(path): \(String(cString: strerror(errno)))")
         }
         let descriptor = open(partial, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
         guard descriptor >= 0 else { throw failure() }
@@ -66,7 +65,7 @@ enum FileAccess {
         do {
             try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
         } catch {
-            throw TrainingError(.file, "cannot make the folder \(path): \(error.localizedDescription)")
+            throw TrainingError("cannot make the folder \(path): \(error.localizedDescription)")
         }
     }
 }

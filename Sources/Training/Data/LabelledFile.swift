@@ -37,10 +37,10 @@ public struct LabelledFile: Sendable {
                 definition, labelMap: labelMap, unknownLabels: unknownLabels
             ).read(bytes, file: path, format: .init(file: path))
         } catch {
-            throw TrainingError(.data, error.message)
+            throw TrainingError(wrapping: error)
         }
         guard !contents.examples.isEmpty else {
-            throw TrainingError(.data, "\(path) has no rows; at least one was expected")
+            throw TrainingError("\(path) has no rows; at least one was expected")
         }
         self.path = path
         examples = contents.examples

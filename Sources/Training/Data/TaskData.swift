@@ -54,7 +54,7 @@ final class TaskData: Sendable {
         do {
             served = try ServedTask(manifest: nil, definition: definition, tokenizer: tokenizer)
         } catch {
-            throw TrainingError(.core, "\(source.task): \(error.message)")
+            throw TrainingError(wrapping: error, at: source.task)
         }
         let labelMap = try source.labelMap()
         func read(
@@ -104,7 +104,7 @@ final class TaskData: Sendable {
                             alternatives: nil)
                     })
             } catch {
-                throw TrainingError(.data, "\(file.path): row \(index + 1): \(error.message)")
+                throw TrainingError("\(file.path): row \(index + 1): \(error.message)")
             }
         }
         return answers
@@ -158,7 +158,7 @@ extension EncodedExample {
         do {
             return try encoded.map { row throws(ServingError) in try row.get() }
         } catch {
-            throw TrainingError(.core, error.message)
+            throw TrainingError(wrapping: error)
         }
     }
 }

@@ -44,7 +44,7 @@ public struct TaskSource: Sendable, Hashable {
         let file = isFolder && isDirectory.boolValue ? task + "/task.json" : task
         let bytes = try FileAccess.read(file, limit: 16 << 20)
         do { return try TaskDefinition(parsing: bytes) } catch {
-            throw TrainingError(.data, "\(file): \(error.message)")
+            throw TrainingError(wrapping: error, at: file)
         }
     }
 
@@ -52,7 +52,7 @@ public struct TaskSource: Sendable, Hashable {
         do {
             return try map.map { text throws(TaskError) in try LabelMap(parsing: text) } ?? LabelMap()
         } catch {
-            throw TrainingError(.settings, "map: \(error.message)")
+            throw TrainingError("map: \(error.message)")
         }
     }
 }

@@ -85,8 +85,7 @@ final class Evaluator {
         for (response, example) in zip(responses, examples) {
             let answer: InferenceResponse.Answer
             do { answer = try response.result.get() } catch {
-                throw TrainingError(
-                    .core, "the engine refused the row \"\(example.text.prefix(60))\": \(error)")
+                throw TrainingError("the engine refused the row \"\(example.text.prefix(60))\": \(error)")
             }
             predictions.append(answer.label ?? answer.output ?? "")
             guard let scores = answer.scores else { continue }
@@ -118,7 +117,7 @@ public struct Scores: Sendable, Equatable {
                 (metric, try metric.score(answers, labels: labels))
             }
         } catch {
-            throw TrainingError(.data, error.message)
+            throw TrainingError(wrapping: error)
         }
     }
 

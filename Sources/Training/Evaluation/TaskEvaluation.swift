@@ -101,7 +101,7 @@ public final class TaskEvaluation {
                 try result(reference, name, version, definition, file.examples, answers.predictions))
             guard case .ensemble = subject else { continue }
             guard case .task(let manifest) = resolution else {
-                throw TrainingError(.settings, "\(reference) is an ensemble itself; a version was expected")
+                throw TrainingError("\(reference) is an ensemble itself; a version was expected")
             }
             members.append(try member(manifest, definition))
         }
@@ -135,16 +135,16 @@ public final class TaskEvaluation {
 
     private func resolve(_ reference: String) throws(TrainingError) -> Resolution {
         do { return try store.resolve(reference, core: core.fingerprint) } catch {
-            throw TrainingError(.core, error.message)
+            throw TrainingError(wrapping: error)
         }
     }
 
     private func definition(of resolution: Resolution) throws(TrainingError) -> TaskDefinition {
         guard let manifest = resolution.manifests.first else {
-            throw TrainingError(.core, "the ensemble has no members")
+            throw TrainingError("the ensemble has no members")
         }
         do { return try TaskDefinition(json: manifest.definition) } catch {
-            throw TrainingError(.core, "the definition of \(manifest.id) cannot be used: \(error.message)")
+            throw TrainingError("the definition of \(manifest.id) cannot be used: \(error.message)")
         }
     }
 
@@ -155,7 +155,7 @@ public final class TaskEvaluation {
             let task = try ServedTask(manifest: manifest, definition: definition, tokenizer: tokenizer)
             return (task, try store.prompt(for: manifest).values)
         } catch {
-            throw TrainingError(.core, "\(error)")
+            throw TrainingError(wrapping: error)
         }
     }
 

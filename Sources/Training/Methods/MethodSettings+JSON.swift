@@ -33,22 +33,25 @@ extension MethodSettings {
     /// - Parameters:
     ///   - object: The settings by their keys.
     ///   - prefix: Written before a key's name in messages.
-    /// - Throws: `invalidSettings` for an unknown key, one that the method has no use for, a value of the
+    /// - Throws: `TrainingError` for an unknown key, one that the method has no use for, a value of the
     ///   wrong type or out of range.
-    public init(json object: JSONObject, at prefix: String = "") throws(MethodError) {
+    public init(json object: JSONObject, at prefix: String = "") throws(TrainingError) {
+        try self.init(ObjectReader(object, prefix: prefix) { TrainingError($0) })
+    }
+
+    init(_ reader: ObjectReader<TrainingError>) throws(TrainingError) {
         self.init()
-        let reader = SettingsReader(object: object, prefix: prefix)
-        try reader.choice("method", &method)
-        try reader.refuseUnknownKeys(Self.keys(of: method), of: "the method \(method.rawValue)")
-        try reader.integer("rows", in: Self.rowCounts, &rows)
-        try reader.integer("bottleneck", in: Self.widths, &bottleneck)
-        try reader.choice("activation", &activation)
-        try reader.boolean("layer_norm", &layerNorm)
-        try reader.boolean("residual", &residual)
-        try reader.boolean("separate_networks", &separateNetworks)
-        try reader.integer("rank", in: Self.ranks, &rank)
-        try reader.integer("latent", in: Self.basisSizes, &latent)
-        try reader.integer("bases", in: Self.basisSizes, &bases)
+        method = try reader["method"]?.choice() ?? method
+        try reader.allow(Self.keys(of: method), of: "the method \(method.rawValue)")
+        rows = try reader["rows"]?.integer(in: Self.rowCounts) ?? rows
+        bottleneck = try reader["bottleneck"]?.integer(in: Self.widths) ?? bottleneck
+        activation = try reader["activation"]?.choice() ?? activation
+        layerNorm = try reader["layer_norm"]?.boolean() ?? layerNorm
+        residual = try reader["residual"]?.boolean() ?? residual
+        separateNetworks = try reader["separate_networks"]?.boolean() ?? separateNetworks
+        rank = try reader["rank"]?.integer(in: Self.ranks) ?? rank
+        latent = try reader["latent"]?.integer(in: Self.basisSizes) ?? latent
+        bases = try reader["bases"]?.integer(in: Self.basisSizes) ?? bases
     }
 
     private static let rowCounts = 1...SoftPrompt.maximumRows
@@ -63,13 +66,13 @@ extension MethodSettings {
     /// - Parameters:
     ///   - width: `d_model` of the core.
     ///   - prefix: Written before a key's name in messages.
-    /// - Throws: `invalidSettings` naming the key.
-    public func validate(width: Int, at prefix: String = "") throws(MethodError) {
+    /// - Throws: `TrainingError` naming the key.
+    public func validate(width: Int, at prefix: String = "") throws(TrainingError) {
         // Reading the written form applies every range.
         _ = try MethodSettings(json: json, at: prefix)
         guard method != .full else { return }
-        func refuse(_ key: String, _ reason: String) -> MethodError {
-            MethodError(.invalidSettings, "\"\(prefix)\(key)\": \(reason)")
+        func refuse(_ key: String, _ reason: String) -> TrainingError {
+            TrainingError("\"\(prefix)\(key)\": \(reason)")
         }
         guard rows * width <= SoftPrompt.maximumCount else {
             throw refuse(

@@ -31,14 +31,14 @@ extension MethodSettings {
     ///   - source: The core's embeddings and the task.
     ///   - seed: Decides all draws.
     ///   - pool: The threads that compute its passes.
-    /// - Throws: `invalidSettings` when an option is out of range or the method is ``TrainingMethod/full``,
-    ///   which has no prompt; `invalidInitialization` as ``PromptInitialization/rows(_:from:using:)``.
+    /// - Throws: `TrainingError` when an option is out of range or the method is ``TrainingMethod/full``,
+    ///   which has no prompt; and as ``PromptInitialization/rows(_:from:using:)``.
     public func makeParameterization(
         initialization: PromptInitialization, source: InitializationSource, seed: UInt64, pool: WorkerPool
-    ) throws(MethodError) -> any PromptParameterization {
+    ) throws(TrainingError) -> any PromptParameterization {
         try validate(width: source.width)
         guard method != .full else {
-            throw MethodError(.invalidSettings, "the method full trains the core and has no prompt")
+            throw TrainingError("the method full trains the core and has no prompt")
         }
         var generator = SplitMix64(seed: seed, stream: Stream.rows)
         let initial = try initialization.rows(rows, from: source, using: &generator)
@@ -61,7 +61,7 @@ extension MethodSettings {
         case .ulpt: return makeProjected(initial, width: width, seed: seed, &generator, pool)
         case .superpos:
             guard !source.vocabulary.candidates.isEmpty else {
-                throw MethodError(.invalidInitialization, "superpos needs pieces to sample embeddings of")
+                throw TrainingError("superpos needs pieces to sample embeddings of")
             }
             var sampling = SplitMix64(seed: seed, stream: Stream.projection)
             let embeddings = source.embeddings(source.vocabulary.draw(bases, using: &sampling))

@@ -24,8 +24,8 @@ public enum PromptInitialization: Sendable, Hashable {
     /// Reads the form that ``description`` writes: `method`, `vocabulary`, `uniform`, `uniform:0.5`,
     /// `labels`, `text:…`, `file:PATH` or `task:NAME`.
     ///
-    /// - Throws: `invalidInitialization` saying what was expected.
-    public init(parsing text: String) throws(MethodError) {
+    /// - Throws: `TrainingError` saying what was expected.
+    public init(parsing text: String) throws(TrainingError) {
         let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(
             String.init)
         switch (parts[0], parts.dropFirst().first) {
@@ -35,8 +35,7 @@ public enum PromptInitialization: Sendable, Hashable {
         case ("uniform", nil): self = .uniform(0.5)
         case ("uniform", let bound?):
             guard let bound = Double(bound), bound > 0, bound <= 1e6 else {
-                throw MethodError(
-                    .invalidInitialization,
+                throw TrainingError(
                     "\"\(text)\": the bound is no number above 0 and at most 1000000; uniform:0.5 is usual")
             }
             self = .uniform(bound)
@@ -44,8 +43,7 @@ public enum PromptInitialization: Sendable, Hashable {
         case ("file", let path?) where !path.isEmpty: self = .file(path)
         case ("task", let name?) where !name.isEmpty: self = .task(name)
         default:
-            throw MethodError(
-                .invalidInitialization,
+            throw TrainingError(
                 "\"\(text)\" is no initialization; method, vocabulary, uniform, uniform:BOUND, labels, "
                     + "text:TEXT, file:PATH or task:NAME was expected")
         }
@@ -87,7 +85,7 @@ public struct InitializationSource {
         width: Int, vocabulary: VocabularySample, labels: [[Int32]] = [],
         encode: @escaping (String) -> [Int32] = { _ in [] },
         task: @escaping (String) throws -> (rows: [Float], width: Int) = { name in
-            throw MethodError(.invalidInitialization, "there is no store to take the task \(name) from")
+            throw TrainingError("there is no store to take the task \(name) from")
         },
         embedding: @escaping (Int32) -> [Float]
     ) {
@@ -106,13 +104,13 @@ public struct InitializationSource {
 extension PromptInitialization {
     /// The initial rows `[count, width]`; `nil` for ``method``, which leaves them to the method.
     ///
-    /// - Throws: `invalidInitialization` when there are no labels, pieces or candidates to make rows of, or a
+    /// - Throws: `TrainingError` when there are no labels, pieces or candidates to make rows of, or a
     ///   file or task cannot be read, is of another width or holds a number that is not finite.
     public func rows(
         _ count: Int, from source: InitializationSource, using generator: inout SplitMix64
-    ) throws(MethodError) -> [Float]? {
-        func fail(_ reason: String) -> MethodError {
-            MethodError(.invalidInitialization, "\"\(self)\": \(reason)")
+    ) throws(TrainingError) -> [Float]? {
+        func fail(_ reason: String) -> TrainingError {
+            TrainingError("\"\(self)\": \(reason)")
         }
         var rows: [Float]
         switch self {
@@ -135,8 +133,6 @@ extension PromptInitialization {
                 // A bare matrix needs a task's name; here any will do.
                 let prompt = try TaskFolder(path: path, name: "initial").prompt
                 rows = try Self.fit(prompt.values, width: prompt.width, count, source)
-            } catch let error as MethodError {
-                throw fail(error.message)
             } catch {
                 throw fail("\(error)")
             }
@@ -144,8 +140,6 @@ extension PromptInitialization {
             do {
                 let prompt = try source.task(name)
                 rows = try Self.fit(prompt.rows, width: prompt.width, count, source)
-            } catch let error as MethodError {
-                throw fail(error.message)
             } catch {
                 throw fail("\(error)")
             }
@@ -171,14 +165,12 @@ extension PromptInitialization {
     /// At most `count` of the rows.
     private static func fit(
         _ rows: [Float], width: Int, _ count: Int, _ source: InitializationSource
-    ) throws(MethodError) -> [Float] {
+    ) throws(TrainingError) -> [Float] {
         guard width == source.width else {
-            throw MethodError(
-                .invalidInitialization,
-                "its rows are \(width) wide; this core's are \(source.width) wide (d_model)")
+            throw TrainingError("its rows are \(width) wide; this core's are \(source.width) wide (d_model)")
         }
         guard rows.allSatisfy(\.isFinite) else {
-            throw MethodError(.invalidInitialization, "it holds a number that is not finite")
+            throw TrainingError("it holds a number that is not finite")
         }
         return Array(rows.prefix(count * width))
     }

@@ -46,24 +46,22 @@ extension PromptParameterization {
 
     /// Takes the values of a saved state; other entries in it are ignored.
     ///
-    /// - Throws: `invalidState` when a parameter is missing, of another size or not finite; nothing has
+    /// - Throws: `TrainingError` when a parameter is missing, of another size or not finite; nothing has
     ///   changed then.
-    public func restore(_ state: [NamedValues]) throws(MethodError) {
+    public func restore(_ state: [NamedValues]) throws(TrainingError) {
         let saved = Dictionary(state.map { ($0.name, $0.values) }) { first, _ in first }
         var restored: [[Float]] = []
         for parameter in parameters {
             guard let values = saved[parameter.name] else {
-                throw MethodError(.invalidState, "the saved state lacks the parameter \(parameter.name)")
+                throw TrainingError("the saved state lacks the parameter \(parameter.name)")
             }
             guard values.count == parameter.values.count else {
-                throw MethodError(
-                    .invalidState,
+                throw TrainingError(
                     "the saved parameter \(parameter.name) has \(values.count) values; "
                         + "\(parameter.shape) was expected")
             }
             guard values.allSatisfy(\.isFinite) else {
-                throw MethodError(
-                    .invalidState, "the saved parameter \(parameter.name) holds a number that is not finite")
+                throw TrainingError("the saved parameter \(parameter.name) holds a number that is not finite")
             }
             restored.append(values)
         }

@@ -216,7 +216,7 @@ final class Adafactor: Optimizer {
         }
     }
 
-    func restore(_ state: [NamedValues], shapes: [String: [Int]]) throws(MethodError) {
+    func restore(_ state: [NamedValues], shapes: [String: [Int]]) throws(TrainingError) {
         let saved = SavedState(state)
         var restored: [String: Moments] = [:]
         for (name, shape) in shapes {

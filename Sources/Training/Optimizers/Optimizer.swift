@@ -20,8 +20,8 @@ public protocol Optimizer: AnyObject {
     /// - Parameters:
     ///   - state: What `state` was.
     ///   - shapes: The parameters' shapes by name. One that the state does not hold begins anew.
-    /// - Throws: `invalidState` when an entry is of another size; nothing has changed then.
-    func restore(_ state: [NamedValues], shapes: [String: [Int]]) throws(MethodError)
+    /// - Throws: `TrainingError` when an entry is of another size; nothing has changed then.
+    func restore(_ state: [NamedValues], shapes: [String: [Int]]) throws(TrainingError)
 }
 
 extension Optimizer {
@@ -36,7 +36,7 @@ extension Optimizer {
     }
 
     /// Takes the saved state of these parameters: see ``restore(_:shapes:)``.
-    public func restore(_ state: [NamedValues], for parameters: [TrainableParameter]) throws(MethodError) {
+    public func restore(_ state: [NamedValues], for parameters: [TrainableParameter]) throws(TrainingError) {
         try restore(state, shapes: Dictionary(parameters.map { ($0.name, $0.shape) }) { first, _ in first })
     }
 }
@@ -53,11 +53,10 @@ struct SavedState {
     }
 
     /// The part's numbers, or `nil` when none are saved.
-    func part(_ part: String, of name: String, count: Int) throws(MethodError) -> [Float]? {
+    func part(_ part: String, of name: String, count: Int) throws(TrainingError) -> [Float]? {
         guard let values = values["\(name).\(part)"] else { return nil }
         guard values.count == count else {
-            throw MethodError(
-                .invalidState,
+            throw TrainingError(
                 "the saved optimizer state \(name).\(part) has \(values.count) values; \(count) were expected"
             )
         }
@@ -65,19 +64,18 @@ struct SavedState {
     }
 
     /// The part's numbers beside others that are saved.
-    func require(_ part: String, of name: String, count: Int) throws(MethodError) -> [Float] {
+    func require(_ part: String, of name: String, count: Int) throws(TrainingError) -> [Float] {
         guard let values = try self.part(part, of: name, count: count) else {
-            throw MethodError(.invalidState, "the saved optimizer state lacks \(name).\(part)")
+            throw TrainingError("the saved optimizer state lacks \(name).\(part)")
         }
         return values
     }
 
     /// The number of updates so far, `nil` when nothing is saved. A float holds it exactly up to 16,777,216.
-    func step(of name: String) throws(MethodError) -> Int? {
+    func step(of name: String) throws(TrainingError) -> Int? {
         guard let step = try part("step", of: name, count: 1)?.first else { return nil }
         guard let count = Int(exactly: step), count > 0 else {
-            throw MethodError(
-                .invalidState,
+            throw TrainingError(
                 "the saved optimizer state \(name).step is \(step); a number of steps was expected")
         }
         return count

@@ -82,32 +82,34 @@ extension OptimizerSettings {
     /// - Parameters:
     ///   - object: The settings by their keys.
     ///   - prefix: Written before a key's name in messages.
-    /// - Throws: `invalidSettings` for an unknown key, a value of the wrong type or out of range.
-    public init(json object: JSONObject, at prefix: String = "optimizer.") throws(MethodError) {
-        let reader = SettingsReader(object: object, prefix: prefix)
-        var name = Name.adamw
-        try reader.choice("name", &name)
-        switch name {
+    /// - Throws: `TrainingError` for an unknown key, a value of the wrong type or out of range.
+    public init(json object: JSONObject, at prefix: String = "optimizer.") throws(TrainingError) {
+        try self.init(ObjectReader(object, prefix: prefix) { TrainingError($0) })
+    }
+
+    init(_ reader: ObjectReader<TrainingError>) throws(TrainingError) {
+        let shares = 0.0...1.0
+        switch try reader["name"]?.choice() ?? Name.adamw {
         case .adamw:
-            try reader.refuseUnknownKeys(Self.adamW.json.keys, of: "the optimizer adamw")
+            try reader.allow(Self.adamW.json.keys, of: "the optimizer adamw")
             var settings = AdamWSettings()
-            try reader.number("beta1", in: 0...1.nextDown, &settings.beta1)
-            try reader.number("beta2", in: 0...1.nextDown, &settings.beta2)
-            try reader.number("epsilon", in: 1e-30...1, &settings.epsilon)
-            try reader.number("weight_decay", in: 0...1, &settings.weightDecay)
+            settings.beta1 = try reader["beta1"]?.number(in: 0..<1) ?? settings.beta1
+            settings.beta2 = try reader["beta2"]?.number(in: 0..<1) ?? settings.beta2
+            settings.epsilon = try reader["epsilon"]?.number(in: 1e-30...1) ?? settings.epsilon
+            settings.weightDecay = try reader["weight_decay"]?.number(in: shares) ?? settings.weightDecay
             self = .adamW(settings)
         case .adafactor:
-            try reader.refuseUnknownKeys(Self.adafactor.json.keys, of: "the optimizer adafactor")
+            try reader.allow(Self.adafactor.json.keys, of: "the optimizer adafactor")
             var settings = AdafactorSettings()
-            try reader.number("decay", in: 0...1, &settings.decay)
-            try reader.number("clip_threshold", in: 1e-6...1e6, &settings.clipThreshold)
-            try reader.boolean("parameter_scaling", &settings.parameterScaling)
-            if let beta1 = object["beta1"], !beta1.isNull {
-                var value = 0.0
-                try reader.number("beta1", in: 0...1.nextDown, &value)
-                settings.beta1 = value
+            settings.decay = try reader["decay"]?.number(in: shares) ?? settings.decay
+            settings.clipThreshold =
+                try reader["clip_threshold"]?.number(in: 1e-6...1e6) ?? settings.clipThreshold
+            settings.parameterScaling =
+                try reader["parameter_scaling"]?.boolean() ?? settings.parameterScaling
+            if let beta1 = reader["beta1"], !beta1.value.isNull {
+                settings.beta1 = try beta1.number(in: 0..<1)
             }
-            try reader.number("weight_decay", in: 0...1, &settings.weightDecay)
+            settings.weightDecay = try reader["weight_decay"]?.number(in: shares) ?? settings.weightDecay
             self = .adafactor(settings)
         }
     }

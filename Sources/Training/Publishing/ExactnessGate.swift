@@ -24,7 +24,7 @@ struct ExactnessGate {
     ///   - examples: The dev rows.
     ///   - expected: The answers that the score was computed from.
     /// - Returns: What is to be published.
-    /// - Throws: `gate` when the folder's prompt is another one or answers otherwise.
+    /// - Throws: `TrainingError` when the folder's prompt is another one or answers otherwise.
     func check(
         folder: String, form: StoredForm, name: String?, examples: [LabelledExample], expected: [String]
     ) throws(TrainingError) -> Publication {
@@ -37,19 +37,16 @@ struct ExactnessGate {
             let differences = zip(served, expected).count { $0 != $1 } + abs(served.count - expected.count)
             guard differences == 0 else {
                 throw TrainingError(
-                    .gate,
                     "the stored prompt answers \(differences) of \(expected.count) dev rows otherwise than the "
                         + "prompt that was scored")
             }
             guard stored.prompt == form.prompt else {
-                throw TrainingError(
-                    .gate, "the stored prompt has other values than the prompt that was scored")
+                throw TrainingError("the stored prompt has other values than the prompt that was scored")
             }
             return publication
         } catch {
             unlink(folder + "/prompt.safetensors")
             throw TrainingError(
-                .gate,
                 "\(folder): \(error); it is not published, and its prompt is removed. Train it again")
         }
     }

@@ -23,7 +23,7 @@ struct StoredForm {
                 let frame = try PromptFrame(prompt, as: type)
                 forms.append(StoredForm(type: type, frame: frame, prompt: try frame.decode()))
             } catch {
-                guard only == nil, type != .float32 else { throw TrainingError(.core, error.message) }
+                guard only == nil, type != .float32 else { throw TrainingError(wrapping: error) }
             }
         }
         return forms

@@ -35,10 +35,10 @@ struct Checkpoint {
 
     /// Reads a file and checks every byte of it.
     ///
-    /// - Throws: `checkpoint`, saying what is wrong and what to do.
+    /// - Throws: `TrainingError`, saying what is wrong and what to do.
     init(path: String) throws(TrainingError) {
         func refuse(_ what: String) -> TrainingError {
-            TrainingError(.checkpoint, "\(path): \(what); begin anew without --resume")
+            TrainingError("\(path): \(what); begin anew without --resume")
         }
         let file: SafetensorsFile
         do { file = try SafetensorsFile(path: path) } catch { throw refuse(error.message) }

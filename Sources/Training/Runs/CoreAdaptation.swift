@@ -38,7 +38,7 @@ public struct AdaptationSettings: Sendable, Hashable {
 
     fileprivate func validate() throws(TrainingError) {
         func check(_ passes: Bool, _ what: String) throws(TrainingError) {
-            guard passes else { throw TrainingError(.settings, what) }
+            guard passes else { throw TrainingError(what) }
         }
         try check(!texts.isEmpty, "no text is given (--text FILE)")
         try check((1...10_000_000).contains(steps), "steps is \(steps); 1 to 10000000 was expected")
@@ -117,7 +117,7 @@ public final class CoreAdaptation {
     ) throws(TrainingError) {
         try settings.validate()
         guard !FileManager.default.fileExists(atPath: destination) else {
-            throw TrainingError(.file, "\(destination) exists already; name a directory that does not")
+            throw TrainingError("\(destination) exists already; name a directory that does not")
         }
         self.settings = settings
         self.destination = destination
@@ -128,7 +128,7 @@ public final class CoreAdaptation {
                 let tokenizer = try CoreTokenizer.load(
                     settings.core, vocabularySize: core.configuration.vocabularySize)
             else {
-                throw TrainingError(.core, "the core \(settings.core) has no tokenizer, which text needs")
+                throw TrainingError("the core \(settings.core) has no tokenizer, which text needs")
             }
             var ids: [Int32] = []
             for path in settings.texts {
@@ -136,15 +136,12 @@ public final class CoreAdaptation {
                 ids += tokenizer.encodePieces(bytes: bytes)
             }
             self.ids = ids
-        } catch let error as TrainingError {
-            throw error
         } catch {
-            throw TrainingError(.core, "\(error)")
+            throw TrainingError(wrapping: error)
         }
         let windows = ids.count / settings.length
         guard windows >= 2 else {
             throw TrainingError(
-                .data,
                 "the text has \(ids.count) ids; at least two windows of \(settings.length) were expected")
         }
         weights = TunedWeights(core)
@@ -159,7 +156,7 @@ public final class CoreAdaptation {
     /// - Parameters:
     ///   - isInterrupted: Asked before each step; when it says so, a checkpoint is saved and the run ends.
     ///   - progress: Called after each step with the steps made and the step's loss an id.
-    /// - Throws: `interrupted`, `core`, ….
+    /// - Throws: `TrainingError`, also when it was asked to stop.
     public func run(
         isInterrupted: () -> Bool = { false }, progress: (Int, Double) -> Void = { _, _ in }
     ) throws(TrainingError) -> Outcome {
@@ -172,8 +169,7 @@ public final class CoreAdaptation {
         while step < settings.steps {
             if isInterrupted() {
                 try save(seconds: seconds())
-                throw TrainingError(
-                    .interrupted,
+                throw TrainingError.interruption(
                     "interrupted after step \(step); \(checkpointPath) has the state. The same command with "
                         + "--resume goes on from there")
             }
@@ -190,7 +186,7 @@ public final class CoreAdaptation {
             progress(step, loss)
         }
         let after = try heldOutLoss()
-        do { try core.write(to: destination) } catch { throw TrainingError(.core, error.message) }
+        do { try core.write(to: destination) } catch { throw TrainingError(wrapping: error) }
         try? FileManager.default.removeItem(atPath: checkpointPath)
         return Outcome(steps: step, seconds: seconds(), loss: (before, after))
     }
@@ -238,7 +234,7 @@ public final class CoreAdaptation {
                     prompts: [], sequences: Array(part), dropoutSeed: dropoutSeed &+ UInt64(rest.count)
                 ).losses.reduce(0) { $0 + Double($1) }
             } catch {
-                throw TrainingError(.core, "step \(step): \(error.message)")
+                throw TrainingError("step \(step): \(error.message)")
             }
         }
         return total
@@ -263,14 +259,12 @@ public final class CoreAdaptation {
 
     private func restore() throws(TrainingError) {
         guard FileManager.default.fileExists(atPath: checkpointPath) else {
-            throw TrainingError(
-                .checkpoint, "there is no \(checkpointPath) to go on from; begin without --resume")
+            throw TrainingError("there is no \(checkpointPath) to go on from; begin without --resume")
         }
         let checkpoint = try Checkpoint(path: checkpointPath)
         let state = checkpoint.state
         guard state["settings"] == .object(settings.json), state["ids"]?.int == ids.count else {
             throw TrainingError(
-                .checkpoint,
                 "\(checkpointPath) was made with other settings or text; go on with the same, or begin without --resume"
             )
         }
@@ -278,7 +272,7 @@ public final class CoreAdaptation {
             let order = state["order"]?.bits, let epoch = state["epoch"]?.int,
             let position = state["position"]?.int, let draws = state["draws"]?.bits,
             let seconds = state["seconds"]?.double
-        else { throw TrainingError(.checkpoint, "\(checkpointPath) lacks a part of its state") }
+        else { throw TrainingError("\(checkpointPath) lacks a part of its state") }
         func group(_ name: String) -> [NamedValues] {
             checkpoint.arrays.filter { $0.name.hasPrefix(name + "/") }.map {
                 NamedValues(name: String($0.name.dropFirst(name.count + 1)), values: $0.values)
@@ -289,7 +283,7 @@ public final class CoreAdaptation {
             try optimizer.restore(
                 group("optimizer"), shapes: Dictionary(weights.shapes) { first, _ in first })
         } catch {
-            throw TrainingError(.checkpoint, "\(checkpointPath): \(error.message)")
+            throw error.at(checkpointPath)
         }
         try self.order.restore(generator: order, epoch: epoch, position: position)
         generator = SplitMix64(state: draws)

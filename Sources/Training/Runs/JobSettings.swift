@@ -113,47 +113,41 @@ extension JobSettings {
     public init(json settings: JSONObject, at place: String) throws(TrainingError) {
         self.init()
         // What is null is not given.
-        let object = JSONObject(settings.filter { !$0.value.isNull }.map { ($0.key, $0.value) })
-        let reader = DescriptionReader(object: object, place: place)
-        try reader.refuseUnknownKeys(Self.keys)
-        do {
-            var keys = JSONObject(
-                object.filter { Self.methodKeys.contains($0.key) }.map { ($0.key, $0.value) })
-            if keys["method"] == nil { keys["method"] = .string(method.method.rawValue) }
-            method = try MethodSettings(json: keys)
-            var options = JSONObject(
-                object.filter { Self.optimizerKeys.contains($0.key) }.map { ($0.key, $0.value) })
-            options["name"] = object["optimizer"]
-            optimizer = try OptimizerSettings(json: options, at: "")
-            initialization = Self.initialization(of: method.method)
-            if let text = object["init"]?.string { initialization = try PromptInitialization(parsing: text) }
-        } catch {
-            throw TrainingError(.settings, "\(place): \(error.message)")
+        let object = settings.members { !$1.isNull }
+        let reader = try ObjectReader(object, at: place, keys: Self.keys) { TrainingError($0) }
+        var own = object.members { key, _ in Self.methodKeys.contains(key) }
+        if own["method"] == nil { own["method"] = .string(method.method.rawValue) }
+        method = try MethodSettings(ObjectReader(own, at: place) { TrainingError($0) })
+        own = object.members { key, _ in Self.optimizerKeys.contains(key) }
+        own["name"] = object["optimizer"]
+        optimizer = try OptimizerSettings(ObjectReader(own, at: place) { TrainingError($0) })
+        initialization = Self.initialization(of: method.method)
+        if let text = try reader["init"]?.string() {
+            do { initialization = try PromptInitialization(parsing: text) } catch { throw error.at(place) }
         }
         if method.method == .full { learningRate = 0.0003 }
-        _ = try reader.string("init")
-        loss = try reader.choice("loss")
-        learningRate = try reader.number("learning_rate", in: 0...1000) ?? learningRate
+        loss = try reader["loss"]?.choice()
+        learningRate = try reader["learning_rate"]?.number(in: 0...1000) ?? learningRate
         networkLearningRate =
-            try reader.number("network_learning_rate", in: 0...1000) ?? networkLearningRate
-        schedule = try reader.choice("schedule") ?? schedule
-        warmUp = try reader.integer("warmup", in: 0...10_000_000) ?? warmUp
-        clip = try reader.number("clip", in: 0...1e9) ?? clip
-        let steps = try reader.integer("steps", in: 1...10_000_000)
-        let epochs = try reader.integer("epochs", in: 1...1_000_000)
+            try reader["network_learning_rate"]?.number(in: 0...1000) ?? networkLearningRate
+        schedule = try reader["schedule"]?.choice() ?? schedule
+        warmUp = try reader["warmup"]?.integer(in: 0...10_000_000) ?? warmUp
+        clip = try reader["clip"]?.number(in: 0...1e9) ?? clip
+        let steps = try reader["steps"]?.integer(in: 1...10_000_000)
+        let epochs = try reader["epochs"]?.integer(in: 1...1_000_000)
         guard steps == nil || epochs == nil else {
-            throw TrainingError(.settings, "\(place): steps and epochs are both given; one was expected")
+            throw reader.refusal("steps and epochs are both given; one was expected")
         }
         if let epochs { length = .epochs(epochs) }
         if let steps { length = .steps(steps) }
-        batch = try reader.integer("batch", in: 1...65_536) ?? batch
-        accumulation = try reader.integer("accumulation", in: 1...65_536) ?? accumulation
-        evaluateEvery = try reader.integer("evaluate_every", in: 1...10_000_000)
-        patience = try reader.integer("patience", in: 0...1_000_000) ?? patience
-        dropout = try reader.number("dropout", in: 0...0.9) ?? dropout
-        fewShot = try reader.integer("few_shot", in: 1...1_000_000)
-        devShare = try reader.number("dev_share", in: 0.001...0.9) ?? devShare
-        seed = UInt64(try reader.integer("seed", in: 0...Int.max) ?? 0)
+        batch = try reader["batch"]?.integer(in: 1...65_536) ?? batch
+        accumulation = try reader["accumulation"]?.integer(in: 1...65_536) ?? accumulation
+        evaluateEvery = try reader["evaluate_every"]?.integer(in: 1...10_000_000)
+        patience = try reader["patience"]?.integer(in: 0...1_000_000) ?? patience
+        dropout = try reader["dropout"]?.number(in: 0...0.9) ?? dropout
+        fewShot = try reader["few_shot"]?.integer(in: 1...1_000_000)
+        devShare = try reader["dev_share"]?.number(in: 0.001...0.9) ?? devShare
+        seed = try reader["seed"]?.integer(in: 0...UInt64(Int.max)) ?? 0
     }
 
     /// Every setting that has an effect.

@@ -60,7 +60,7 @@ struct JobTrainer {
         }
         for (job, sums) in zip(jobs, sums) where !job.isFinished {
             if let failure = sums.failure {
-                guard job.step > 0 else { throw TrainingError(.core, failure.message) }
+                guard job.step > 0 else { throw TrainingError(failure.message) }
                 notice("\(job.description.folder): training ended after step \(job.step): \(failure.message)")
                 job.diverge()
             } else {

@@ -28,11 +28,10 @@ struct ParameterizationMaker {
             return
         }
         guard let path = description.store else {
-            throw TrainingError(
-                .settings, "init is a task, which needs the store that it is in (--store PATH)")
+            throw TrainingError("init is a task, which needs the store that it is in (--store PATH)")
         }
         do { store = try PromptStore(path: path, mode: .readOnly) } catch {
-            throw TrainingError(.file, error.message)
+            throw TrainingError(wrapping: error)
         }
     }
 
@@ -55,23 +54,19 @@ struct ParameterizationMaker {
                 _ = try core.embeddings(of: tokenizer.encodePieces(text))
             }
         } catch {
-            throw TrainingError(.core, "\(error.message); tokenizer and checkpoint do not belong together")
+            throw TrainingError("\(error.message); tokenizer and checkpoint do not belong together")
         }
-        do {
-            return try settings.method.makeParameterization(
-                initialization: settings.initialization, source: source, seed: settings.seed, pool: pool)
-        } catch {
-            throw TrainingError(.settings, error.message)
-        }
+        return try settings.method.makeParameterization(
+            initialization: settings.initialization, source: source, seed: settings.seed, pool: pool)
     }
 
     /// A stored task's prompt.
     private func rows(of reference: String) throws -> (rows: [Float], width: Int) {
         guard let store else {
-            throw TrainingError(.settings, "there is no store to take the task \(reference) from")
+            throw TrainingError("there is no store to take the task \(reference) from")
         }
         guard case .task(let manifest) = try store.resolve(reference, core: core.fingerprint) else {
-            throw TrainingError(.settings, "\(reference) is an ensemble; one task was expected")
+            throw TrainingError("\(reference) is an ensemble; one task was expected")
         }
         let prompt = try store.prompt(for: manifest)
         return (prompt.values, prompt.width)

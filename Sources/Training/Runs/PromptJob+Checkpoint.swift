@@ -33,10 +33,10 @@ extension PromptJob {
 
     /// Goes on where a checkpoint was made.
     ///
-    /// - Throws: `checkpoint`, saying what does not fit.
+    /// - Throws: `TrainingError`, saying what does not fit.
     func restore(_ state: JSONObject, _ arrays: [NamedValues]) throws(TrainingError) {
         func refuse(_ what: String) -> TrainingError {
-            TrainingError(.checkpoint, "its state is damaged: \(what)")
+            TrainingError("its state is damaged: \(what)")
         }
         func group(_ name: String) -> [NamedValues] {
             arrays.filter { $0.name.hasPrefix(name + "/") }.map {

@@ -87,7 +87,7 @@ final class PromptJob {
             definition.verbalizer != nil && definition.normalize == .labels ? .labels : .vocabulary
         guard asked == .labels, definition.verbalizer == nil else { return asked ?? natural }
         throw TrainingError(
-            .settings, "loss is labels, but the task \(definition.name) has none; vocabulary was expected")
+            "loss is labels, but the task \(definition.name) has none; vocabulary was expected")
     }
 
     /// The settings with what follows from the data filled in.

@@ -66,85 +66,80 @@ public struct RunDescription: Sendable {
     /// - Throws: `TrainingError` naming the key.
     public init(json object: JSONObject, at place: String) throws(TrainingError) {
         json = object
-        let reader = DescriptionReader(object: object, place: place)
-        try reader.refuseUnknownKeys(Self.runKeys + TaskSource.keys + JobSettings.keys)
-        func missing(_ what: String) -> TrainingError { TrainingError(.settings, "\(place): \(what)") }
-        guard let core = try reader.string("core") else { throw missing("core is missing (--core DIR)") }
-        self.core = core
-        precision = try reader.choice("precision")
-        trainingPrecision = try reader.choice("training_precision")
+        let reader = try ObjectReader(
+            object, at: place, keys: Self.runKeys + TaskSource.keys + JobSettings.keys, nullIsAbsent: true
+        ) { TrainingError($0) }
+        core = try reader.require("core", "give --core DIR").string()
+        precision = try reader["precision"]?.choice()
+        trainingPrecision = try reader["training_precision"]?.choice()
         guard trainingPrecision != .int8 else {
-            throw missing("training_precision is int8; float32 or bfloat16 was expected")
+            throw reader.refusal("training_precision is int8; float32 or bfloat16 was expected")
         }
-        threads = try reader.integer("threads", in: 1...1024)
-        batchRows = try reader.integer("batch_rows", in: 1...1_000_000) ?? Self.defaultBatchRows
-        trainWeights = try reader.string("train_weights")
-        store = try reader.string("store")
-        publish = try reader.string("publish")
-        publishesAll = try reader.bool("publish_all") ?? false
-        elementType = try reader.choice("element_type")
+        threads = try reader["threads"]?.integer(in: 1...1024)
+        batchRows = try reader["batch_rows"]?.integer(in: 1...1_000_000) ?? Self.defaultBatchRows
+        trainWeights = try reader["train_weights"]?.string()
+        store = try reader["store"]?.string()
+        publish = try reader["publish"]?.string()
+        publishesAll = try reader["publish_all"]?.boolean() ?? false
+        elementType = try reader["element_type"]?.choice()
         guard publish == nil || store != nil else {
-            throw missing("publish needs a store (--store PATH)")
+            throw reader.refusal("publish needs a store (--store PATH)")
         }
         guard publish != nil || !publishesAll else {
-            throw missing("publish_all needs a name (--publish NAME)")
+            throw reader.refusal("publish_all needs a name (--publish NAME)")
         }
-        jobs = try Self.jobs(object, at: place)
-        try checkTogether(place)
+        jobs = try Self.jobs(reader)
+        try checkTogether(reader)
     }
 
     /// Refuses what cannot be done together.
-    private func checkTogether(_ place: String) throws(TrainingError) {
-        func refuse(_ what: String) -> TrainingError { TrainingError(.settings, "\(place): \(what)") }
+    private func checkTogether(_ reader: ObjectReader<TrainingError>) throws(TrainingError) {
         let tasks = Set(jobs.map(\.source)).count
         if let publish, tasks > 1, !publish.contains("{task}") {
-            throw refuse(
+            throw reader.refusal(
                 "publish is \"\(publish)\" for \(tasks) tasks; put {task} where each one's name goes")
         }
         let changesCore = trainWeights != nil || jobs.contains { $0.settings.method.method == .full }
         if changesCore, jobs.count > 1 {
-            throw refuse(
+            throw reader.refusal(
                 "the core's weights are trained (method full or train_weights), which takes one job a run, not "
                     + "\(jobs.count)")
         }
         if changesCore, publish != nil {
-            throw refuse(
+            throw reader.refusal(
                 "publish: what is trained belongs to the core that this run writes; register it there with "
                     + "polyprompt prompts register")
         }
         if trainWeights != nil, jobs.contains(where: { $0.settings.method.method == .full }) {
-            throw refuse("train_weights goes with a prompt; the method full trains all weights")
+            throw reader.refusal("train_weights goes with a prompt; the method full trains all weights")
         }
     }
 
     // MARK: Jobs
 
-    private static func jobs(_ object: JSONObject, at place: String) throws(TrainingError) -> [Job] {
-        var common = JSONObject(
-            object.filter { JobSettings.keys.contains($0.key) }.map { ($0.key, $0.value) })
-        let reader = DescriptionReader(object: object, place: place)
-        if let count = try reader.integer("seeds", in: 1...maximumJobs) {
+    private static func jobs(_ reader: ObjectReader<TrainingError>) throws(TrainingError) -> [Job] {
+        var common = reader.object.members { key, _ in JobSettings.keys.contains(key) }
+        if let count = try reader["seeds"]?.integer(in: 1...maximumJobs) {
             guard common["seed"] == nil else {
-                throw TrainingError(.settings, "\(place): seed and seeds are both given; one was expected")
+                throw reader.refusal("seed and seeds are both given; one was expected")
             }
             common["seed"] = count == 1 ? 0 : JSONValue(Array(0..<count))
         }
         var jobs: [Job] = []
-        let tasks = try self.tasks(object, at: place)
+        let tasks = try self.tasks(reader)
         var names: [String] = []
         for (index, task) in tasks.enumerated() {
             let name = try task.source.definition().name
             guard !names.contains(name) else {
-                throw TrainingError(
-                    .settings, "\(place): two of the tasks are called \(name); rename one of them")
+                throw reader.refusal("two of the tasks are called \(name); rename one of them")
             }
             names.append(name)
             var settings = common
             for (key, value) in task.own { settings[key] = value }
-            let place = tasks.count > 1 ? "\(place): tasks[\(index)]" : place
+            let place = reader.place + (tasks.count > 1 ? ": tasks[\(index)]" : "")
             let combinations = try combinations(of: settings, at: place)
             guard jobs.count + combinations.count <= maximumJobs else {
-                throw TrainingError(.settings, "\(place): there are more than \(maximumJobs) jobs")
+                throw TrainingError("\(place): there are more than \(maximumJobs) jobs")
             }
             for (settings, varied) in combinations {
                 let parts = (tasks.count > 1 ? [name] : []) + (varied.isEmpty ? [] : [folder(varied)])
@@ -156,49 +151,35 @@ public struct RunDescription: Sendable {
             }
         }
         guard Set(jobs.map(\.folder)).count == jobs.count else {
-            throw TrainingError(.settings, "\(place): a list of settings names a value twice")
+            throw reader.refusal("a list of settings names a value twice")
         }
         return jobs
     }
 
     /// The tasks with the settings that are their own.
     private static func tasks(
-        _ object: JSONObject, at place: String
+        _ reader: ObjectReader<TrainingError>
     ) throws(TrainingError) -> [(source: TaskSource, own: JSONObject)] {
-        let reader = DescriptionReader(object: object, place: place)
-        guard let list = try reader.member("tasks", "an array of objects", { $0.array }) else {
-            return [(try source(object, at: place), JSONObject())]
+        guard let list = try reader["tasks"]?.elements(of: "objects", count: 1...maximumJobs) else {
+            return [(try source(reader), JSONObject())]
         }
-        for key in TaskSource.keys where object[key] != nil {
-            throw TrainingError(.settings, "\(place): \(key) and tasks are both given; one was expected")
+        for key in TaskSource.keys where reader.object[key] != nil {
+            throw reader.refusal("\(key) and tasks are both given; one was expected")
         }
-        guard !list.isEmpty else { throw TrainingError(.settings, "\(place): tasks is empty") }
         var tasks: [(TaskSource, JSONObject)] = []
-        for (index, element) in list.enumerated() {
-            let place = "\(place): tasks[\(index)]"
-            guard let task = element.object else {
-                throw TrainingError(
-                    .settings, "\(place) is \(element.line.prefix(60)); an object was expected")
-            }
-            try DescriptionReader(object: task, place: place).refuseUnknownKeys(
-                TaskSource.keys + JobSettings.keys)
-            let own = task.filter { !TaskSource.keys.contains($0.key) }.map { ($0.key, $0.value) }
-            tasks.append((try source(task, at: place), JSONObject(own)))
+        for element in list {
+            let task = try element.object(keys: TaskSource.keys + JobSettings.keys)
+            let own = task.object.members { key, _ in !TaskSource.keys.contains(key) }
+            tasks.append((try source(task), own))
         }
         return tasks
     }
 
-    private static func source(_ object: JSONObject, at place: String) throws(TrainingError) -> TaskSource {
-        let reader = DescriptionReader(object: object, place: place)
-        guard let task = try reader.string("task") else {
-            throw TrainingError(.settings, "\(place): task is missing (--task task.json)")
-        }
-        guard let train = try reader.string("train") else {
-            throw TrainingError(.settings, "\(place): train is missing (--train FILE)")
-        }
-        return TaskSource(
-            task: task, train: train, dev: try reader.string("dev"), test: try reader.string("test"),
-            map: try reader.string("map"))
+    private static func source(_ reader: ObjectReader<TrainingError>) throws(TrainingError) -> TaskSource {
+        try TaskSource(
+            task: reader.require("task", "give --task task.json").string(),
+            train: reader.require("train", "give --train FILE").string(), dev: reader["dev"]?.string(),
+            test: reader["test"]?.string(), map: reader["map"]?.string())
     }
 
     /// Every combination of the settings that are lists, with the values chosen.
@@ -210,7 +191,6 @@ public struct RunDescription: Sendable {
             guard let values = settings[key]?.array else { continue }
             guard !values.isEmpty, results.count * values.count <= maximumJobs else {
                 throw TrainingError(
-                    .settings,
                     "\(place): \(key) is a list of \(values.count); 1 to \(maximumJobs) jobs altogether were expected"
                 )
             }

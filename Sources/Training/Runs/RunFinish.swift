@@ -34,7 +34,7 @@ struct RunFinish {
         tokenizerHash = SHA256.hash(data: run.tokenizer.identityBytes).hexadecimal
     }
 
-    /// - Throws: `gate` when a stored prompt does not answer as the one that was scored.
+    /// - Throws: `TrainingError` when a stored prompt does not answer as the one that was scored.
     func finish() throws(TrainingError) -> [JobResult] {
         var finished = try choose()
         try test(&finished)
@@ -62,7 +62,7 @@ struct RunFinish {
         for job in run.jobs {
             guard let best = job.best else {
                 throw TrainingError(
-                    .core, "\(job.description.folder): the prompt was never finite; lower the learning rate")
+                    "\(job.description.folder): the prompt was never finite; lower the learning rate")
             }
             guard !best.rows.isEmpty else {
                 candidates.append((job, nil))
@@ -73,7 +73,7 @@ struct RunFinish {
             do {
                 prompt = try SoftPrompt(rows: best.rows.count / width, width: width, values: best.rows)
             } catch {
-                throw TrainingError(.core, error.message)
+                throw TrainingError(wrapping: error)
             }
             candidates += try StoredForm.forms(of: prompt, only: run.description.elementType).map {
                 (job, $0)
@@ -135,7 +135,7 @@ struct RunFinish {
                 form,
                 metadata: Provenance.metadata(
                     job, core: core, tokenizerHash: tokenizerHash, dev: dev, test: test))
-            do { try run.didWritePrompt?(folder) } catch { throw TrainingError(.file, "\(error)") }
+            do { try run.didWritePrompt?(folder) } catch { throw TrainingError(wrapping: error) }
             publication = try ExactnessGate(core: core, tokenizer: run.tokenizer, pool: run.pool).check(
                 folder: folder, form: form,
                 name: run.description.publish.map { name in
@@ -196,7 +196,7 @@ struct RunFinish {
             let published = try store.publish(batch: order.compactMap { publications[$0] })
             for (index, published) in zip(order, published) { results[index].published = published.id }
         } catch {
-            throw TrainingError(.file, "publishing failed: \(error.message)")
+            throw TrainingError("publishing failed: \(error.message)")
         }
     }
 }

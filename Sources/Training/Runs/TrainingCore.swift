@@ -20,7 +20,7 @@ final class TrainingCore {
         self.pool = pool
         let rates = Set(description.jobs.map(\.settings.dropout))
         guard let dropout = rates.first.map({ Float($0) }), rates.count == 1 else {
-            throw TrainingError(.settings, "dropout is that of the one core: all jobs of a run have the same")
+            throw TrainingError("dropout is that of the one core: all jobs of a run have the same")
         }
         do {
             core = try T5Core(description.core, precision: description.precision, pool: pool)
@@ -44,21 +44,21 @@ final class TrainingCore {
                 precisions = "\(core.precision.rawValue) \(precision.rawValue)"
             }
         } catch {
-            throw TrainingError(.core, error.message)
+            throw TrainingError(wrapping: error)
         }
     }
 
     /// The core that scores are served by at this moment; in float32 while its weights are trained.
     func servingCore() throws(TrainingError) -> T5Core {
         guard let weights else { return core }
-        do { return try weights.core.servingCore() } catch { throw TrainingError(.core, error.message) }
+        do { return try weights.core.servingCore() } catch { throw TrainingError(wrapping: error) }
     }
 
     /// Refuses a folder to which the core could not be written at the end.
     func checkDestination(_ folder: String) throws(TrainingError) {
         guard weights != nil, FileManager.default.fileExists(atPath: folder) else { return }
         throw TrainingError(
-            .file, "\(folder) exists already, and the trained core is to be written there; remove it")
+            "\(folder) exists already, and the trained core is to be written there; remove it")
     }
 
     /// The core that the results belong to. Where its weights were trained, the best of them are written first, and
@@ -72,7 +72,7 @@ final class TrainingCore {
             try weights.core.write(to: folder)
             return try T5Core(folder, precision: core.precision, pool: pool)
         } catch {
-            throw TrainingError(.core, error.message)
+            throw TrainingError(wrapping: error)
         }
     }
 }

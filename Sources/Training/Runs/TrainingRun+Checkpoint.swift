@@ -10,14 +10,12 @@ extension TrainingRun {
         let exists = FileManager.default.fileExists(atPath: path)
         if resume {
             guard exists else {
-                throw TrainingError(
-                    .checkpoint, "\(folder) has no checkpoint to go on from; begin without --resume")
+                throw TrainingError("\(folder) has no checkpoint to go on from; begin without --resume")
             }
             return try Checkpoint(path: path)
         }
         guard !exists else {
             throw TrainingError(
-                .checkpoint,
                 "\(folder) has the checkpoint of an unfinished run; go on with --resume, or remove \(path)")
         }
         return nil
@@ -66,21 +64,20 @@ extension TrainingRun {
         guard let run = checkpoint.state["run"]?.object, let states = checkpoint.state["jobs"]?.array,
             let seconds = checkpoint.state["seconds"]?.double
         else {
-            throw TrainingError(.checkpoint, "\(path) lacks the run's state; begin anew without --resume")
+            throw TrainingError("\(path) lacks the run's state; begin anew without --resume")
         }
         let present = identity
         for key in present.keys where run[key] != present[key] {
             throw TrainingError(
-                .checkpoint,
                 "\(path) was made with another \(key == "jobs" ? "task, data or setting" : key); "
                     + "go on with the same, or begin anew without --resume")
         }
         guard states.count == jobs.count else {
-            throw TrainingError(.checkpoint, "\(path) has \(states.count) jobs; \(jobs.count) were expected")
+            throw TrainingError("\(path) has \(states.count) jobs; \(jobs.count) were expected")
         }
         for (index, (job, state)) in zip(jobs, states).enumerated() {
             guard let state = state.object else {
-                throw TrainingError(.checkpoint, "\(path) lacks the state of job \(index)")
+                throw TrainingError("\(path) lacks the state of job \(index)")
             }
             let prefix = "\(index)/"
             do {
@@ -90,7 +87,7 @@ extension TrainingRun {
                         NamedValues(name: String($0.name.dropFirst(prefix.count)), values: $0.values)
                     })
             } catch {
-                throw TrainingError(error.code, "\(path): \(error.message)")
+                throw error.at(path)
             }
         }
         earlierSeconds = seconds

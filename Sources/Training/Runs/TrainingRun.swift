@@ -77,13 +77,11 @@ public final class TrainingRun {
                     description.core, vocabularySize: core.configuration.vocabularySize)
             else {
                 throw TrainingError(
-                    .core, "the core \(description.core) has no tokenizer, which training on text needs")
+                    "the core \(description.core) has no tokenizer, which training on text needs")
             }
             self.tokenizer = tokenizer
-        } catch let error as TrainingError {
-            throw error
         } catch {
-            throw TrainingError(.core, "\(error)")
+            throw TrainingError(wrapping: error)
         }
         trainer = JobTrainer(
             core: training.differentiable, batchRows: description.batchRows,
@@ -122,7 +120,7 @@ public final class TrainingRun {
     ///   - isInterrupted: Asked before each step; when it says so, the run saves a checkpoint and ends.
     ///   - progress: Called after each step.
     /// - Returns: The jobs' results, in their order.
-    /// - Throws: `interrupted`, `gate` and others.
+    /// - Throws: `TrainingError`, also when it was asked to stop.
     public func run(
         isInterrupted: () -> Bool = { false }, progress: (Progress) -> Void = { _ in }
     ) throws(TrainingError) -> [JobResult] {
@@ -138,8 +136,7 @@ public final class TrainingRun {
             guard !training.isEmpty else { break }
             if isInterrupted() {
                 try saveCheckpoint()
-                throw TrainingError(
-                    .interrupted,
+                throw TrainingError.interruption(
                     "interrupted after step \(jobs.map(\.step).max() ?? 0); a checkpoint is in \(folder). The same "
                         + "command with --resume goes on from there")
             }

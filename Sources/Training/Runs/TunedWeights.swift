@@ -24,7 +24,7 @@ final class TunedWeights {
 
     /// Takes saved values, and saved best ones.
     ///
-    /// - Throws: `checkpoint` when a tensor is missing or of another size.
+    /// - Throws: `TrainingError` when a tensor is missing or of another size.
     func restore(_ state: [NamedValues], best: [NamedValues]) throws(TrainingError) {
         try take(state)
         self.best = best.filter { entry in core.parameters.contains { $0.name == entry.name } }
@@ -35,7 +35,6 @@ final class TunedWeights {
         for parameter in core.parameters {
             guard let values = saved[parameter.name], values.count == parameter.count else {
                 throw TrainingError(
-                    .checkpoint,
                     "its state is damaged: the tensor \(parameter.name) is missing or of another size")
             }
         }

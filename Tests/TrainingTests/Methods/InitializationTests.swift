@@ -91,8 +91,7 @@ struct InitializationTests {
         func refused(
             _ initialization: PromptInitialization, _ text: String, from source: InitializationSource
         ) {
-            let error = #expect(throws: MethodError.self) { try rows(initialization, 3, from: source) }
-            #expect(error?.code == .invalidInitialization, "\(error as Any)")
+            let error = #expect(throws: TrainingError.self) { try rows(initialization, 3, from: source) }
             #expect(error?.message.contains(text) == true, "\(error as Any)")
         }
         var source = small(labels: [])
@@ -122,7 +121,7 @@ struct InitializationTests {
         for text in [
             "", "random", "uniform:", "uniform:-1", "uniform:nan", "text:", "file", "task", "labels:a",
         ] {
-            #expect(throws: MethodError.self, "\(text)") { try PromptInitialization(parsing: text) }
+            #expect(throws: TrainingError.self, "\(text)") { try PromptInitialization(parsing: text) }
         }
     }
 
