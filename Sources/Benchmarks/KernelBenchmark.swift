@@ -20,16 +20,15 @@ struct KernelBenchmark {
     init(_ settings: BenchmarkSettings) { self.settings = settings }
 
     func measure() throws -> BenchmarkReport {
-        let cpu = try Processor.current().cpu
         let configuration = try configuration()
         let pools = Set([1, settings.threads]).sorted().map { WorkerPool(threadCount: $0) }
         settings.progress("preparing weights")
         var (kernels, weights) = MeasuredKernel.all(
-            configuration, cpu: cpu, threads: settings.threads, weightBytes: Self.weightBytes)
+            configuration, threads: settings.threads, weightBytes: Self.weightBytes)
         for type in MeasuredKernel.ElementType.allCases {
             kernels.append(try MeasuredKernel.encoder(settings.core, type: type, pools: pools))
         }
-        var limits = pools.map { MachineLimits(cpu: cpu, pool: $0, words: weights) }
+        var limits = pools.map { MachineLimits(pool: $0, words: weights) }
         var results = kernels.map { _ in pools.map { _ in Samples() } }
 
         // The first round finds out how often each is called.

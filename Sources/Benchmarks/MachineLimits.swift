@@ -10,7 +10,6 @@ struct MachineLimits {
     /// Read at a time: much more than a core's own caches hold.
     private static let partBytes = 32 << 20
 
-    private let cpu: pp_cpu
     private let pool: WorkerPool
     private let words: AlignedBuffer
     private var part = 0
@@ -18,8 +17,7 @@ struct MachineLimits {
     private let steps: [MeasuredKernel.ElementType: Int]
 
     /// - Parameter words: Memory to read.
-    init(cpu: pp_cpu, pool: WorkerPool, words: AlignedBuffer) {
-        self.cpu = cpu
+    init(pool: WorkerPool, words: AlignedBuffer) {
         self.pool = pool
         self.words = words
         steps = Dictionary(
@@ -27,7 +25,7 @@ struct MachineLimits {
                 var steps = 1_000
                 while steps < 1 << 24 {
                     let count = steps
-                    let time = seconds { _ = pp_peak_operations(cpu, integer: type == .int8, steps: count) }
+                    let time = seconds { _ = pp_peak_operations(pool.kernels, type == .int8, count) }
                     if time > 5e-4 { break }
                     steps *= 2
                 }
@@ -42,7 +40,7 @@ struct MachineLimits {
         let operations = Mutex(0.0)
         let time = seconds {
             pool.parallel(pool.threadCount) { _ in
-                let done = pp_peak_operations(cpu, integer: type == .int8, steps: count)
+                let done = pp_peak_operations(pool.kernels, type == .int8, count)
                 operations.withLock { $0 += done }
             }
         }
@@ -63,10 +61,4 @@ struct MachineLimits {
         }
         return Double(count * MemoryLayout<UInt64>.size) / time
     }
-}
-
-/// The loop of `pp_peak_operations` on this thread.
-private func pp_peak_operations(_ cpu: pp_cpu, integer: Bool, steps: Int) -> Double {
-    var cpu = cpu
-    return CKernels.pp_peak_operations(&cpu, integer, steps)
 }

@@ -39,7 +39,7 @@ struct MeasuredKernel {
     /// - Parameter weightBytes: Memory to take weights from in turn.
     /// - Returns: The kernels, and the memory of the weights.
     static func all(
-        _ configuration: T5Configuration, cpu: pp_cpu, threads: Int, weightBytes: Int
+        _ configuration: T5Configuration, threads: Int, weightBytes: Int
     ) -> (kernels: [MeasuredKernel], weights: AlignedBuffer) {
         let products = Product.all(configuration)
         let buffers = KernelBuffers(
@@ -51,17 +51,17 @@ struct MeasuredKernel {
             for product in products {
                 let limit = product.epilogue == PP_ARGMAX ? mostHeadRows : .max
                 for rows in rowCounts where rows <= limit {
-                    kernels.append(product.kernel(type, rows: rows, cpu: cpu, buffers: buffers))
+                    kernels.append(product.kernel(type, rows: rows, buffers: buffers))
                 }
             }
         }
-        kernels += keyCounts.map { attention(configuration, keys: $0, cpu: cpu, buffers: buffers) }
+        kernels += keyCounts.map { attention(configuration, keys: $0, buffers: buffers) }
         return (kernels, buffers.weights)
     }
 
     /// Attention of one sequence, its heads spread over the threads.
     private static func attention(
-        _ configuration: T5Configuration, keys: Int, cpu: pp_cpu, buffers: KernelBuffers
+        _ configuration: T5Configuration, keys: Int, buffers: KernelBuffers
     ) -> MeasuredKernel {
         let (heads, width) = (configuration.heads, configuration.headWidth)
         let stride = 3 * heads * width
@@ -72,7 +72,6 @@ struct MeasuredKernel {
             operations: 4 * Double(keys * keys) * Double(heads * width), weightBytes: 0
         ) { pool in
             pool.parallel(heads) { head in
-                var cpu = cpu
                 let activations: UnsafeMutablePointer<UInt16> = buffers.activations.elements()
                 var attention = pp_attention()
                 attention.q = UnsafePointer(activations + head * width)
@@ -83,7 +82,7 @@ struct MeasuredKernel {
                 attention.ld_out = heads * width
                 attention.keys = keys
                 attention.head_width = width
-                pp_attention_block(&cpu, &attention, 0, keys, scratch.pointer + head * scratchBytes)
+                pp_attention_block(pool.kernels, &attention, 0, keys, scratch.pointer + head * scratchBytes)
             }
         }
     }
@@ -121,7 +120,7 @@ struct Product {
     }
 
     func kernel(
-        _ type: MeasuredKernel.ElementType, rows: Int, cpu: pp_cpu, buffers: KernelBuffers
+        _ type: MeasuredKernel.ElementType, rows: Int, buffers: KernelBuffers
     ) -> MeasuredKernel {
         let (bytes, panels) = (weightBytes(type), panels)
         let copies = max(1, buffers.weights.byteCount / bytes)
@@ -151,7 +150,7 @@ struct Product {
             // Many rows are split over the threads, of few the panels.
             let splitsRows = rows >= 32 * parts
             pool.parallel(parts) { part in
-                var (cpu, gemm) = (cpu, call)
+                var gemm = call
                 gemm.panels = UnsafeRawPointer(weights)
                 let place = part * 2 * rows
                 gemm.best = best.elements(Float.self) + place
@@ -166,7 +165,7 @@ struct Product {
                 let upper = min(count, grains * (part + 1) / parts * grain)
                 let (m, p) = splitsRows ? (lower..<upper, 0..<panels) : (0..<rows, lower..<upper)
                 let multiply = type == .int8 ? pp_gemm_int8 : pp_gemm_bf16
-                multiply(&cpu, &gemm, m.lowerBound, m.upperBound, p.lowerBound, p.upperBound)
+                multiply(pool.kernels, &gemm, m.lowerBound, m.upperBound, p.lowerBound, p.upperBound)
             }
         }
     }

@@ -2,22 +2,12 @@
 
 #include <string.h>
 
-#include "attention_kernels.h"
+#include "tables.h"
 #include "gemm.h"
 #include "pack.h"
 #include "rows.h"
 
 enum { QUERY_BLOCK = 64 };
-
-const pp_attention_kernels *pp_attention_kernels_of(const pp_cpu *cpu) {
-#if defined(__x86_64__)
-    if (cpu->avx512_bf16) return &pp_attention_avx512_bf16_kernels;
-    if (cpu->isa >= PP_ISA_AVX512) return &pp_attention_avx512_kernels;
-    if (cpu->isa == PP_ISA_AVX2) return &pp_attention_avx2_kernels;
-#endif
-    (void)cpu;
-    return &pp_attention_scalar_kernels;
-}
 
 /// Where a call's parts lie in its scratch; offsets and sizes in bytes.
 typedef struct layout {
@@ -43,8 +33,8 @@ static layout lay_out(size_t keys, size_t width) {
 
 size_t pp_attention_panels(size_t keys, size_t head_width) { return lay_out(keys, head_width).scores; }
 
-void pp_attention_pack(const pp_cpu *cpu, const pp_attention *x, void *panels) {
-    const pp_attention_kernels *kernel = pp_attention_kernels_of(cpu);
+void pp_attention_pack(const pp_kernels *kernels, const pp_attention *x, void *panels) {
+    const pp_attention_kernels *kernel = kernels->attention;
     size_t width = x->head_width;
     layout l = lay_out(x->keys, width);
     uint16_t *keys = panels, *values = (uint16_t *)((char *)panels + l.values);
@@ -62,8 +52,8 @@ void pp_attention_pack(const pp_cpu *cpu, const pp_attention *x, void *panels) {
 
 size_t pp_attention_scratch(size_t keys, size_t head_width) { return lay_out(keys, head_width).total; }
 
-void pp_attention_block(const pp_cpu *cpu, const pp_attention *x, size_t begin, size_t end, void *scratch) {
-    const pp_attention_kernels *kernel = pp_attention_kernels_of(cpu);
+void pp_attention_block(const pp_kernels *kernels, const pp_attention *x, size_t begin, size_t end, void *scratch) {
+    const pp_attention_kernels *kernel = kernels->attention;
     size_t width = x->head_width;
     if (x->keys == 0) {
         for (size_t i = begin; i < end; i++) memset(x->out + i * x->ld_out, 0, width * sizeof(uint16_t));
@@ -75,12 +65,12 @@ void pp_attention_block(const pp_cpu *cpu, const pp_attention *x, size_t begin, 
     uint16_t *weights = (uint16_t *)((char *)scratch + l.weights);
     size_t ld_scores = l.score_stride / sizeof(float), ld_weights = l.weight_stride / sizeof(uint16_t);
 
-    if (!x->panels) pp_attention_pack(cpu, x, scratch);
+    if (!x->panels) pp_attention_pack(kernels, x, scratch);
     for (size_t i = begin; i < end; i += QUERY_BLOCK) {
         size_t rows = end - i < QUERY_BLOCK ? end - i : QUERY_BLOCK;
         pp_gemm score = {.a = x->q + i * x->ld_q, .lda = x->ld_q, .panels = panels, .k = width,
                          .columns = x->keys, .epilogue = PP_STORE_F32, .f32 = scores, .ld_f32 = ld_scores};
-        pp_gemm_bf16(cpu, &score, 0, rows, 0, l.key_panels);
+        pp_gemm_bf16(kernels, &score, 0, rows, 0, l.key_panels);
         for (size_t m = 0; m < rows; m++) {
             const float *bias = x->bias ? x->bias - (ptrdiff_t)(i + m) : NULL;
             scales[m] = 1 / kernel->softmax(scores + m * ld_scores, x->keys, bias, weights + m * ld_weights,
@@ -88,13 +78,13 @@ void pp_attention_block(const pp_cpu *cpu, const pp_attention *x, size_t begin, 
             if (x->dropout) {
                 pp_dropout dropout = *x->dropout;
                 dropout.key = pp_dropout_key(dropout.key, i + m);
-                pp_bf16_dropout(cpu, &dropout, weights + m * ld_weights, x->keys);
+                pp_bf16_dropout(kernels, &dropout, weights + m * ld_weights, x->keys);
             }
         }
         pp_gemm mix = {.a = weights, .lda = ld_weights, .panels = panels + l.values, .k = l.depth,
                        .columns = width, .row_scale = scales, .epilogue = PP_STORE_BF16, .bf16 = x->out + i * x->ld_out,
                        .ld_bf16 = x->ld_out};
-        pp_gemm_bf16(cpu, &mix, 0, rows, 0, l.value_panels);
+        pp_gemm_bf16(kernels, &mix, 0, rows, 0, l.value_panels);
     }
 }
 
@@ -102,8 +92,8 @@ size_t pp_attention_decode_scratch(size_t keys, size_t heads, size_t head_width)
     return (heads * round_up(keys, 16) + heads * head_width) * sizeof(float);
 }
 
-void pp_attention_decode(const pp_cpu *cpu, const pp_attention_row *row, void *scratch) {
-    const pp_attention_kernels *kernel = pp_attention_kernels_of(cpu);
+void pp_attention_decode(const pp_kernels *kernels, const pp_attention_row *row, void *scratch) {
+    const pp_attention_kernels *kernel = kernels->attention;
     size_t width = row->head_width, ld = round_up(row->keys, 16);
     float *scores = scratch, *sums = scores + row->heads * ld;
     if (row->keys == 0) {
@@ -117,5 +107,5 @@ void pp_attention_decode(const pp_cpu *cpu, const pp_attention_row *row, void *s
         for (size_t t = 0; t < row->keys; t++) head[t] *= scale;
     }
     kernel->decode_values(row, scores, ld, sums);
-    pp_f32_to_bf16(cpu, row->heads * width, sums, row->out);
+    pp_f32_to_bf16(kernels, row->heads * width, sums, row->out);
 }

@@ -1,7 +1,7 @@
 // Attention's inner parts for AVX-512. The including unit defines PP_ATTENTION(name) and, where conversion to
 // bf16 is an instruction, PP_NATIVE_BF16.
 
-#include "attention_kernels.h"
+#include "tables.h"
 #include "avx512.h"
 
 AVX512 static void PP_ATTENTION(pack_keys)(const uint16_t *k, size_t ld, size_t count, size_t width,
@@ -146,7 +146,7 @@ AVX512 static void PP_ATTENTION(decode_values)(const pp_attention_row *row, cons
     }
 }
 
-const pp_attention_kernels PP_ATTENTION(kernels) = {
+const pp_attention_kernels PP_TABLE(attention) = {
     .pack_keys = PP_ATTENTION(pack_keys),
     .pack_values = PP_ATTENTION(pack_values),
     .softmax = PP_ATTENTION(softmax),

@@ -1,7 +1,7 @@
 // Attention's inner parts in plain C, compiled once for each instruction set without its own: the including
 // unit defines PP_ATTENTION(name), the name's form there, and PP_ATTENTION_TARGET.
 
-#include "attention_kernels.h"
+#include "tables.h"
 #include "number.h"
 #include "pack.h"
 
@@ -59,7 +59,7 @@ PP_ATTENTION_TARGET static void PP_ATTENTION(decode_values)(const pp_attention_r
         }
 }
 
-const pp_attention_kernels PP_ATTENTION(kernels) = {
+const pp_attention_kernels PP_TABLE(attention) = {
     .pack_keys = PP_ATTENTION(pack_keys),
     .pack_values = PP_ATTENTION(pack_values),
     .softmax = PP_ATTENTION(softmax),

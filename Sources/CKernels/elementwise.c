@@ -1,29 +1,13 @@
-#include "elementwise_table.h"
+#include "elementwise.h"
 
 #include <math.h>
 #include <string.h>
 
-#include "include/isa.h"
+#include "tables.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
-
-/// The kernels of the best instruction set, looked up once. Racing threads store the same pointer.
-static const struct pp_elementwise *table(void) {
-    static const struct pp_elementwise *known;
-    const struct pp_elementwise *found = __atomic_load_n(&known, __ATOMIC_RELAXED);
-    if (found) return found;
-    found = &pp_scalar_elementwise;
-#if defined(__x86_64__)
-    pp_cpu cpu;
-    pp_cpu_detect(&cpu);
-    if (cpu.isa >= PP_ISA_AVX512) found = &pp_avx512_elementwise;
-    else if (cpu.isa == PP_ISA_AVX2) found = &pp_avx2_elementwise;
-#endif
-    __atomic_store_n(&known, found, __ATOMIC_RELAXED);
-    return found;
-}
 
 uint32_t pp_flush_denormals(void) {
 #if defined(__x86_64__)
@@ -52,41 +36,42 @@ void pp_spin_hint(void) {
 }
 
 void pp_f32_rms_norm(
-    const float *x, size_t x_stride, const float *gain, float epsilon, float scale, size_t R, size_t D,
+    const pp_kernels *kernels, const float *x, size_t x_stride, const float *gain, float epsilon, float scale, size_t R, size_t D,
     float *out, size_t out_stride
 ) {
-    table()->rms_norm(x, x_stride, gain, epsilon, scale, R, D, out, out_stride);
+    kernels->float32->rms_norm(x, x_stride, gain, epsilon, scale, R, D, out, out_stride);
 }
 
-void pp_f32_relu(float *x, size_t count) { table()->relu(x, count); }
+void pp_f32_relu(const pp_kernels *kernels, float *x, size_t count) { kernels->float32->relu(x, count); }
 
-void pp_f32_gated_gelu(
-    float *gate, size_t gate_stride, const float *up, size_t up_stride, size_t R, size_t D
+void pp_f32_gate(
+    const pp_kernels *kernels, const float *gate, const float *up, size_t stride, size_t R, size_t D,
+    float *hidden, size_t hidden_stride
 ) {
-    table()->gated_gelu(gate, gate_stride, up, up_stride, R, D);
+    kernels->float32->gate(gate, up, stride, R, D, hidden, hidden_stride);
 }
 
-void pp_f32_softmax_bias(float *scores, size_t stride, const float *bias, size_t R, size_t N) {
-    table()->softmax_bias(scores, stride, bias, R, N);
+void pp_f32_softmax_bias(const pp_kernels *kernels, float *scores, size_t stride, const float *bias, size_t R, size_t N) {
+    kernels->float32->softmax_bias(scores, stride, bias, R, N);
 }
 
 void pp_f32_attend(
-    const float *q, const float *K, size_t k_stride, const float *V, size_t v_stride, const int32_t *indices,
+    const pp_kernels *kernels, const float *q, const float *K, size_t k_stride, const float *V, size_t v_stride, const int32_t *indices,
     size_t N, size_t H, const float *bias, float *scratch, float *out
 ) {
-    table()->attend(q, K, k_stride, V, v_stride, indices, N, H, bias, scratch, out);
+    kernels->float32->attend(q, K, k_stride, V, v_stride, indices, N, H, bias, scratch, out);
 }
 
 void pp_f32_gemm_few_rows(
-    const float *A, size_t a_stride, size_t M, const float *B, size_t b_stride, size_t N, size_t K, float *C,
+    const pp_kernels *kernels, const float *A, size_t a_stride, size_t M, const float *B, size_t b_stride, size_t N, size_t K, float *C,
     size_t c_stride, int accumulate
 ) {
-    table()->gemm_few_rows(A, a_stride, M, B, b_stride, N, K, C, c_stride, accumulate);
+    kernels->float32->gemm_few_rows(A, a_stride, M, B, b_stride, N, K, C, c_stride, accumulate);
 }
 
-float pp_f32_dot(const float *a, const float *b, size_t count) { return table()->dot(a, b, count); }
+float pp_f32_dot(const pp_kernels *kernels, const float *a, const float *b, size_t count) { return kernels->float32->dot(a, b, count); }
 
-double pp_f32_log_sum_exp(const float *x, size_t count) { return table()->log_sum_exp(x, count); }
+double pp_f32_log_sum_exp(const pp_kernels *kernels, const float *x, size_t count) { return kernels->float32->log_sum_exp(x, count); }
 
 size_t pp_f32_argmax(const float *x, size_t count) {
     size_t best = 0;

@@ -23,18 +23,18 @@ static void PP_NAME(relu)(float *x, size_t count) {
     for (size_t i = 0; i < count; i++) x[i] = x[i] > 0 ? x[i] : 0;
 }
 
-static void PP_NAME(gated_gelu)(
-    float *gate, size_t gate_stride, const float *up, size_t up_stride, size_t R, size_t D
+static void PP_NAME(gate)(
+    const float *gate, const float *up, size_t stride, size_t R, size_t D, float *hidden, size_t hidden_stride
 ) {
     for (size_t r = 0; r < R; r++) {
-        float *g = gate + r * gate_stride;
-        const float *u = up + r * up_stride;
+        const float *g = gate + r * stride, *u = up + r * stride;
+        float *h = hidden + r * hidden_stride;
         size_t d = 0;
         for (; d + LANES <= D; d += LANES)
-            PP_NAME(store)(g + d, PP_NAME(gelu)(PP_NAME(load)(g + d)) * PP_NAME(load)(u + d));
+            PP_NAME(store)(h + d, PP_NAME(gelu)(PP_NAME(load)(g + d)) * PP_NAME(load)(u + d));
         if (d < D) {
             const v16 tail = PP_NAME(gelu)(PP_NAME(load_partial)(g + d, D - d, 0));
-            PP_NAME(store_partial)(g + d, tail * PP_NAME(load_partial)(u + d, D - d, 0), D - d);
+            PP_NAME(store_partial)(h + d, tail * PP_NAME(load_partial)(u + d, D - d, 0), D - d);
         }
     }
 }
@@ -128,10 +128,10 @@ static double PP_NAME(log_sum_exp)(const float *x, size_t count) {
     return (double)maximum + log(total);
 }
 
-const struct pp_elementwise PP_NAME(elementwise) = {
+const pp_float32_kernels PP_TABLE(float32) = {
     .rms_norm = PP_NAME(rms_norm),
     .relu = PP_NAME(relu),
-    .gated_gelu = PP_NAME(gated_gelu),
+    .gate = PP_NAME(gate),
     .softmax_bias = PP_NAME(softmax_bias),
     .attend = PP_NAME(attend),
     .gemm_few_rows = PP_NAME(gemm_few_rows),

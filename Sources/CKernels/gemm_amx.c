@@ -4,7 +4,7 @@
 
 #define PP_NATIVE_BF16
 #include "avx512.h"
-#include "gemm_kernels.h"
+#include "tables.h"
 
 #define AMX                                                                                              \
     __attribute__((                                                                                      \
@@ -312,8 +312,11 @@ AMX_INLINE void multiply(const pp_gemm *g, pp_range r, size_t element, bool inte
     _tile_release();
 }
 
-AMX void pp_gemm_bf16_amx(const pp_gemm *gemm, pp_range range) { multiply(gemm, range, 2, false); }
+AMX static void gemm_bf16(const pp_gemm *gemm, pp_range range) { multiply(gemm, range, 2, false); }
 
-AMX void pp_gemm_int8_amx(const pp_gemm *gemm, pp_range range) { multiply(gemm, range, 1, true); }
+AMX static void gemm_int8(const pp_gemm *gemm, pp_range range) { multiply(gemm, range, 1, true); }
+
+const pp_product_kernels pp_bf16_amx = {.multiply = gemm_bf16, .peak = pp_peak_amx_bf16};
+const pp_product_kernels pp_int8_amx = {.multiply = gemm_int8, .peak = pp_peak_amx_int8};
 
 #endif

@@ -7,7 +7,7 @@
 
 #include <immintrin.h>
 
-#include "gemm_kernels.h"
+#include "tables.h"
 
 #define AVX2 __attribute__((target("avx2,fma")))
 #define AVX2_INLINE AVX2 static inline __attribute__((always_inline))
@@ -304,8 +304,11 @@ AVX2_INLINE void multiply(bool integer, const pp_gemm *g, pp_range r) {
     }
 }
 
-AVX2 void pp_gemm_bf16_avx2(const pp_gemm *gemm, pp_range range) { multiply(false, gemm, range); }
+AVX2 static void gemm_bf16(const pp_gemm *gemm, pp_range range) { multiply(false, gemm, range); }
 
-AVX2 void pp_gemm_int8_avx2(const pp_gemm *gemm, pp_range range) { multiply(true, gemm, range); }
+AVX2 static void gemm_int8(const pp_gemm *gemm, pp_range range) { multiply(true, gemm, range); }
+
+const pp_product_kernels pp_bf16_avx2 = {.multiply = gemm_bf16, .peak = pp_peak_fma256};
+const pp_product_kernels pp_int8_avx2 = {.multiply = gemm_int8};
 
 #endif

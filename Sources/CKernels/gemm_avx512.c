@@ -2,7 +2,7 @@
 
 #if defined(__x86_64__)
 
-#define PP_GEMM(type) pp_gemm_##type##_avx512
+#define PP_TABLE(name) pp_##name##_avx512
 #include "gemm_avx512.h"
 
 #endif

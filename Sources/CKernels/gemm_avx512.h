@@ -1,11 +1,11 @@
 // AVX-512 kernels: up to 6 rows × 4 panels of sums in registers, each sum one chain over K. The including unit
-// defines PP_GEMM(name) and, where `vdpbf16ps` exists, PP_NATIVE_BF16; without it the products of two bf16,
+// defines PP_TABLE(name) and, where `vdpbf16ps` exists, PP_NATIVE_BF16; without it the products of two bf16,
 // exact in float32, are added by two fused multiply-adds in the same order.
 //
 // Every size of a block is a function of its own: inlined into one, they crowd each other out of the registers.
 
 #include "avx512.h"
-#include "gemm_kernels.h"
+#include "tables.h"
 
 #ifdef PP_NATIVE_BF16
 #define VNNI __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx512vnni,fma")))
@@ -202,6 +202,13 @@ AVX512_INLINE void multiply(const pp_gemm *g, pp_range r, size_t element, size_t
     }
 }
 
-AVX512 void PP_GEMM(bf16)(const pp_gemm *gemm, pp_range range) { multiply(gemm, range, 2, BF16_PANELS, false); }
+AVX512 static void gemm_bf16(const pp_gemm *gemm, pp_range range) { multiply(gemm, range, 2, BF16_PANELS, false); }
 
-AVX512 void PP_GEMM(int8)(const pp_gemm *gemm, pp_range range) { multiply(gemm, range, 1, MAX_PANELS, true); }
+AVX512 static void gemm_int8(const pp_gemm *gemm, pp_range range) { multiply(gemm, range, 1, MAX_PANELS, true); }
+
+#ifdef PP_NATIVE_BF16
+const pp_product_kernels PP_TABLE(bf16) = {.multiply = gemm_bf16, .peak = pp_peak_dpbf16};
+#else
+const pp_product_kernels PP_TABLE(bf16) = {.multiply = gemm_bf16, .peak = pp_peak_fma512};
+#endif
+const pp_product_kernels PP_TABLE(int8) = {.multiply = gemm_int8, .peak = pp_peak_dpbusd};

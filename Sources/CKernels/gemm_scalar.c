@@ -2,7 +2,7 @@
 
 #define PP_INLINE static inline
 #include "epilogue.h"
-#include "gemm_kernels.h"
+#include "tables.h"
 
 /// Sums 16 columns of one row over K. Of each pair the odd element goes first, as in `vdpbf16ps`; products of
 /// two bf16 are exact in float32, so fused multiply-adds round no differently.
@@ -26,7 +26,7 @@ static void sum_int8(const int8_t *a, size_t k, const int8_t *panel, int32_t c[P
     }
 }
 
-void pp_gemm_bf16_scalar(const pp_gemm *g, pp_range r) {
+static void gemm_bf16(const pp_gemm *g, pp_range r) {
     size_t step = g->epilogue == PP_GATED_GELU_BF16 ? 2 : 1;
     size_t stride = pp_panel_bf16(g->k);
     const uint16_t *a = g->a, *panels = g->panels;
@@ -38,7 +38,7 @@ void pp_gemm_bf16_scalar(const pp_gemm *g, pp_range r) {
         }
 }
 
-void pp_gemm_int8_scalar(const pp_gemm *g, pp_range r) {
+static void gemm_int8(const pp_gemm *g, pp_range r) {
     size_t step = g->epilogue == PP_GATED_GELU_BF16 ? 2 : 1;
     size_t stride = pp_panel_int8(g->k);
     const int8_t *a = g->a, *panels = g->panels;
@@ -49,3 +49,6 @@ void pp_gemm_int8_scalar(const pp_gemm *g, pp_range r) {
             pp_finish_s32(g, m, 1, p, PP_PANEL, c[0]);
         }
 }
+
+const pp_product_kernels pp_bf16_scalar = {.multiply = gemm_bf16};
+const pp_product_kernels pp_int8_scalar = {.multiply = gemm_int8};

@@ -2,96 +2,82 @@
 
 #include <string.h>
 
-#include "attention_kernels.h"
+#include "tables.h"
 #include "gemm.h"
-#include "gradient_kernels.h"
+#include "tables.h"
 #include "pack.h"
 #include "rows.h"
 
-static const pp_gradient *kernels(const pp_cpu *cpu) {
-#if defined(__x86_64__)
-    if (cpu->isa >= PP_ISA_AVX512) return &pp_avx512_gradient;
-    if (cpu->isa == PP_ISA_AVX2) return &pp_avx2_gradient;
-#endif
-    (void)cpu;
-    return &pp_scalar_gradient;
-}
-
-void pp_f32_rms_norm_gradient(const pp_cpu *cpu, const float *x, size_t x_stride, const float *gain,
+void pp_f32_rms_norm_gradient(const pp_kernels *kernels, const float *x, size_t x_stride, const float *gain,
                               float epsilon, float scale, const float *dy, size_t dy_stride, size_t R,
                               size_t D, float *dx, size_t dx_stride) {
-    kernels(cpu)->rms_norm(x, x_stride, gain, epsilon, scale, dy, dy_stride, R, D, dx, dx_stride);
+    kernels->gradient->rms_norm(x, x_stride, gain, epsilon, scale, dy, dy_stride, R, D, dx, dx_stride);
 }
 
-void pp_f32_gain_gradient(const pp_cpu *cpu, const float *x, size_t x_stride, const float *rms, float scale,
+void pp_f32_gain_gradient(const pp_kernels *kernels, const float *x, size_t x_stride, const float *rms, float scale,
                           const float *dy, size_t dy_stride, size_t R, size_t begin, size_t end,
                           float *dgain) {
-    kernels(cpu)->gain(x, x_stride, rms, scale, dy, dy_stride, R, begin, end, dgain);
+    kernels->gradient->gain(x, x_stride, rms, scale, dy, dy_stride, R, begin, end, dgain);
 }
 
-void pp_f32_inverse_rms(const pp_cpu *cpu, const float *x, size_t x_stride, float epsilon, size_t R, size_t D,
+void pp_f32_inverse_rms(const pp_kernels *kernels, const float *x, size_t x_stride, float epsilon, size_t R, size_t D,
                         float *rms) {
-    kernels(cpu)->inverse_rms(x, x_stride, epsilon, R, D, rms);
+    kernels->gradient->inverse_rms(x, x_stride, epsilon, R, D, rms);
 }
 
-void pp_f32_softmax_gradient(const pp_cpu *cpu, const float *P, size_t p_stride, float *dP, size_t dp_stride,
+void pp_f32_softmax_gradient(const pp_kernels *kernels, const float *P, size_t p_stride, float *dP, size_t dp_stride,
                              size_t R, size_t N) {
-    kernels(cpu)->softmax(P, p_stride, dP, dp_stride, R, N);
+    kernels->gradient->softmax(P, p_stride, dP, dp_stride, R, N);
 }
 
-void pp_f32_relu_gradient(const pp_cpu *cpu, const float *hidden, float *gradient, size_t count) {
-    kernels(cpu)->relu(hidden, gradient, count);
+void pp_f32_relu_gradient(const pp_kernels *kernels, const float *hidden, float *gradient, size_t count) {
+    kernels->gradient->relu(hidden, gradient, count);
 }
 
-void pp_bf16_relu_gradient(const pp_cpu *cpu, const uint16_t *hidden, uint16_t *gradient, size_t count) {
-    kernels(cpu)->relu_bf16(hidden, gradient, count);
+void pp_bf16_relu_gradient(const pp_kernels *kernels, const uint16_t *hidden, uint16_t *gradient, size_t count) {
+    kernels->gradient->relu_bf16(hidden, gradient, count);
 }
 
-void pp_bf16_signs(const pp_cpu *cpu, const uint16_t *hidden, size_t count, uint32_t *signs) {
-    kernels(cpu)->signs(hidden, count, signs);
+void pp_bf16_signs(const pp_kernels *kernels, const uint16_t *hidden, size_t count, uint32_t *signs) {
+    kernels->gradient->signs(hidden, count, signs);
 }
 
-void pp_bf16_signs_gradient(const pp_cpu *cpu, const uint32_t *signs, uint16_t *gradient, size_t count) {
-    kernels(cpu)->signs_gradient(signs, gradient, count);
+void pp_bf16_signs_gradient(const pp_kernels *kernels, const uint32_t *signs, uint16_t *gradient, size_t count) {
+    kernels->gradient->signs_gradient(signs, gradient, count);
 }
 
-void pp_f32_gate(const pp_cpu *cpu, const float *gate, const float *up, size_t stride, size_t R, size_t D,
-                 float *hidden, size_t hidden_stride) {
-    kernels(cpu)->gate(gate, up, stride, R, D, hidden, hidden_stride);
-}
-
-void pp_f32_gate_gradient(const pp_cpu *cpu, const float *gate, const float *up, size_t stride,
+void pp_f32_gate_gradient(const pp_kernels *kernels, const float *gate, const float *up, size_t stride,
                           const float *dhidden, size_t dhidden_stride, size_t R, size_t D, float *dgate,
                           float *dup, size_t d_stride) {
-    kernels(cpu)->gate_gradient(gate, up, stride, dhidden, dhidden_stride, R, D, dgate, dup, d_stride);
+    kernels->gradient->gate_gradient(gate, up, stride, dhidden, dhidden_stride, R, D, dgate, dup, d_stride);
 }
 
-void pp_bf16_gate(const pp_cpu *cpu, const uint16_t *wide, size_t stride, size_t R, size_t D,
+void pp_bf16_gate(const pp_kernels *kernels, const uint16_t *wide, size_t stride, size_t R, size_t D,
                   uint16_t *hidden, size_t hidden_stride) {
-    kernels(cpu)->gate_bf16(wide, stride, R, D, hidden, hidden_stride);
+    kernels->gradient->gate_bf16(wide, stride, R, D, hidden, hidden_stride);
 }
 
-void pp_bf16_gate_gradient(const pp_cpu *cpu, const uint16_t *wide, size_t stride, const uint16_t *dhidden,
+void pp_bf16_gate_gradient(const pp_kernels *kernels, const uint16_t *wide, size_t stride, const uint16_t *dhidden,
                            size_t dhidden_stride, size_t R, size_t D, uint16_t *dwide, size_t dwide_stride) {
-    kernels(cpu)->gate_gradient_bf16(wide, stride, dhidden, dhidden_stride, R, D, dwide, dwide_stride);
+    kernels->gradient->gate_gradient_bf16(wide, stride, dhidden, dhidden_stride, R, D, dwide, dwide_stride);
 }
 
-void pp_f32_likelihood_gradient(const pp_cpu *cpu, float *logits, size_t count, float log_sum_exp,
+void pp_f32_likelihood_gradient(const pp_kernels *kernels, float *logits, size_t count, float log_sum_exp,
                                 float weight, size_t target) {
-    kernels(cpu)->likelihood(logits, count, log_sum_exp, weight, target);
+    kernels->gradient->likelihood(logits, count, log_sum_exp, weight, target);
 }
 
-void pp_f32_dropout(const pp_cpu *cpu, const pp_dropout *dropout, float *x, size_t count) {
-    kernels(cpu)->dropout(dropout, x, count);
+void pp_f32_dropout(const pp_kernels *kernels, const pp_dropout *dropout, float *x, size_t count) {
+    kernels->gradient->dropout(dropout, x, count);
 }
 
-void pp_bf16_dropout(const pp_cpu *cpu, const pp_dropout *dropout, uint16_t *x, size_t count) {
-    kernels(cpu)->dropout_bf16(dropout, x, count);
+void pp_bf16_dropout(const pp_kernels *kernels, const pp_dropout *dropout, uint16_t *x, size_t count) {
+    kernels->gradient->dropout_bf16(dropout, x, count);
 }
 
-void pp_transpose_bf16(const pp_cpu *cpu, const uint16_t *panels, size_t k, size_t columns, size_t begin,
+void pp_transpose_bf16(const pp_kernels *kernels, const uint16_t *panels, size_t k, size_t columns, size_t begin,
                        size_t end, uint16_t *out) {
-    const pp_gradient *kernel = kernels(cpu);
+    const pp_gradient_kernels *kernel = kernels->gradient;
     const size_t source = pp_panel_bf16(k), depth = pp_panel_bf16(columns) / PP_PANEL;
     const size_t blocks = (columns + PP_PANEL - 1) / PP_PANEL;
     for (size_t panel = begin; panel < end; panel++) {
@@ -170,9 +156,9 @@ static void pack_rows(const pp_attention_kernels *kernel, const uint16_t *x, siz
     }
 }
 
-void pp_attention_gradients(const pp_cpu *cpu, const pp_attention_gradient *x, void *scratch) {
-    const pp_attention_kernels *attention = pp_attention_kernels_of(cpu);
-    const pp_gradient *kernel = kernels(cpu);
+void pp_attention_gradients(const pp_kernels *kernels, const pp_attention_gradient *x, void *scratch) {
+    const pp_attention_kernels *attention = kernels->attention;
+    const pp_gradient_kernels *kernel = kernels->gradient;
     const size_t width = x->head_width, keys = x->keys;
     if (keys == 0 || x->queries == 0) return;
     const layout l = lay_out(keys, width);
@@ -196,11 +182,11 @@ void pp_attention_gradients(const pp_cpu *cpu, const pp_attention_gradient *x, v
         const size_t rows = x->queries - i < QUERY_BLOCK ? x->queries - i : QUERY_BLOCK;
         pp_gemm score = {.a = x->q + i * x->ld_q, .lda = x->ld_q, .panels = key_columns, .k = width,
                          .columns = keys, .epilogue = PP_STORE_F32, .f32 = scores, .ld_f32 = ld_scores};
-        pp_gemm_bf16(cpu, &score, 0, rows, 0, l.key_panels);
+        pp_gemm_bf16(kernels, &score, 0, rows, 0, l.key_panels);
         pp_gemm d_weight = {.a = x->d_out + i * x->ld_d_out, .lda = x->ld_d_out, .panels = value_columns,
                             .k = width,
                             .columns = keys, .epilogue = PP_STORE_F32, .f32 = d_scores, .ld_f32 = ld_scores};
-        pp_gemm_bf16(cpu, &d_weight, 0, rows, 0, l.key_panels);
+        pp_gemm_bf16(kernels, &d_weight, 0, rows, 0, l.key_panels);
         for (size_t m = 0; m < rows; m++) {
             float *row = scores + m * ld_scores;
             const float *bias = x->bias ? x->bias - (ptrdiff_t)(i + m) : NULL;
@@ -215,7 +201,7 @@ void pp_attention_gradients(const pp_cpu *cpu, const pp_attention_gradient *x, v
         }
         pp_gemm to_q = {.a = d_weights, .lda = ld_weights, .panels = key_rows, .k = l.depth, .columns = width,
                         .epilogue = PP_STORE_BF16, .bf16 = x->d_q + i * x->ld_d_q, .ld_bf16 = x->ld_d_q};
-        pp_gemm_bf16(cpu, &to_q, 0, rows, 0, l.width_panels);
+        pp_gemm_bf16(kernels, &to_q, 0, rows, 0, l.width_panels);
 
         kernel->transpose(weights, ld_weights, rows, keys, turned, ld_turned);
         kernel->transpose(d_weights, ld_weights, rows, keys, d_turned, ld_turned);
@@ -237,12 +223,12 @@ void pp_attention_gradients(const pp_cpu *cpu, const pp_attention_gradient *x, v
             to_k.f32 = d_key, to_v.f32 = d_value;
             to_k.ld_f32 = to_v.ld_f32 = width;
         }
-        pp_gemm_bf16(cpu, &to_k, 0, keys, 0, l.width_panels);
-        pp_gemm_bf16(cpu, &to_v, 0, keys, 0, l.width_panels);
+        pp_gemm_bf16(kernels, &to_k, 0, keys, 0, l.width_panels);
+        pp_gemm_bf16(kernels, &to_v, 0, keys, 0, l.width_panels);
     }
     if (x->d_memory || one_block) return;
     for (size_t j = 0; j < keys; j++) {
-        pp_f32_to_bf16(cpu, width, d_key + j * width, x->d_k + j * x->ld_d_k);
-        pp_f32_to_bf16(cpu, width, d_value + j * width, x->d_v + j * x->ld_d_v);
+        pp_f32_to_bf16(kernels, width, d_key + j * width, x->d_k + j * x->ld_d_k);
+        pp_f32_to_bf16(kernels, width, d_value + j * width, x->d_v + j * x->ld_d_v);
     }
 }

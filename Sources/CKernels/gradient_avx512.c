@@ -1,4 +1,4 @@
-#include "gradient_kernels.h"
+#include "tables.h"
 
 #if defined(__x86_64__)
 #include "avx512.h"
@@ -72,6 +72,7 @@ static void pp_avx512_signs_gradient(const uint32_t *signs, uint16_t *gradient, 
 
 #define PP_AVX512
 #define PP_NAME(name) pp_avx512_##name
+#define PP_TABLE(name) pp_##name##_avx512
 #include "gradient_body.h"
 #pragma clang attribute pop
 #endif

@@ -108,16 +108,6 @@ static void PP_NAME(relu_gradient_bf16)(const uint16_t *restrict hidden, uint16_
     for (size_t i = 0; i < count; i++) gradient[i] = hidden[i] ? gradient[i] : 0;
 }
 
-static void PP_NAME(gate_forward)(const float *gate, const float *up, size_t stride, size_t R, size_t D,
-                                  float *hidden, size_t hidden_stride) {
-    for (size_t r = 0; r < R; r++)
-        for (size_t d = 0; d < D; d += LANES) {
-            const v16 g = PP_NAME(load_some)(gate + r * stride + d, D - d, 0);
-            const v16 u = PP_NAME(load_some)(up + r * stride + d, D - d, 0);
-            PP_NAME(store_some)(hidden + r * hidden_stride + d, PP_NAME(gelu)(g) * u, D - d);
-        }
-}
-
 typedef struct PP_NAME(gates) {
     v16 gate, up;
 } PP_NAME(gates);
@@ -251,7 +241,7 @@ static void PP_NAME(transpose)(const uint16_t *x, size_t ld, size_t rows, size_t
 }
 #endif
 
-const pp_gradient PP_NAME(gradient) = {
+const pp_gradient_kernels PP_TABLE(gradient) = {
     .rms_norm = PP_NAME(rms_norm_gradient),
     .gain = PP_NAME(gain_gradient),
     .inverse_rms = PP_NAME(inverse_rms),
@@ -260,7 +250,6 @@ const pp_gradient PP_NAME(gradient) = {
     .relu_bf16 = PP_NAME(relu_gradient_bf16),
     .signs = PP_NAME(signs),
     .signs_gradient = PP_NAME(signs_gradient),
-    .gate = PP_NAME(gate_forward),
     .gate_gradient = PP_NAME(gate_gradient),
     .gate_bf16 = PP_NAME(gate_bf16),
     .gate_gradient_bf16 = PP_NAME(gate_gradient_bf16),

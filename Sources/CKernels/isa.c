@@ -16,7 +16,6 @@ const char *pp_isa_name(pp_isa isa) { return names[isa]; }
 
 pp_cpu pp_cpu_capped(pp_cpu cpu, pp_isa cap) {
     if (cpu.isa > cap) cpu.isa = cap;
-    if (cap < PP_ISA_AMX) cpu.amx_bf16 = cpu.amx_int8 = false;
     if (cap < PP_ISA_AVX512) cpu.avx512_bf16 = cpu.avx512_vnni = false;
     return cpu;
 }
@@ -63,7 +62,6 @@ static pp_cpu machine(void) {
     bool amx = (state & 0x60000) == 0x60000 && bit(d7, 24) && bit(d7, 22) && bit(d7, 25);
     if (!amx || !cpu.avx512_bf16 || !cpu.avx512_vnni || !may_use_tiles()) return cpu;
     cpu.isa = PP_ISA_AMX;
-    cpu.amx_bf16 = cpu.amx_int8 = true;
     return cpu;
 }
 

@@ -1,5 +1,7 @@
 #include "roofline.h"
 
+#include "tables.h"
+
 #if defined(__x86_64__)
 
 #include <immintrin.h>
@@ -54,7 +56,7 @@ enum { CHAINS = 12 };
     UNROLL for (int j = 0; j < CHAINS; j++) sink = c[j];               \
     (void)sink
 
-__attribute__((target("avx512f,avx512bw,avx512vl,avx512bf16"))) static double dpbf16(size_t steps) {
+__attribute__((target("avx512f,avx512bw,avx512vl,avx512bf16"))) double pp_peak_dpbf16(size_t steps) {
     _Alignas(64) uint16_t numbers[2][32];
     fill(numbers[0], 64, false);
     __m512bh a = (__m512bh)_mm512_load_si512(numbers[0]), b = (__m512bh)_mm512_load_si512(numbers[1]);
@@ -62,7 +64,7 @@ __attribute__((target("avx512f,avx512bw,avx512vl,avx512bf16"))) static double dp
     return (double)steps * CHAINS * 2 * 32;
 }
 
-__attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni"))) static double dpbusd(size_t steps) {
+__attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni"))) double pp_peak_dpbusd(size_t steps) {
     _Alignas(64) uint16_t numbers[2][32];
     fill(numbers[0], 64, true);
     __m512i a = _mm512_load_si512(numbers[0]), b = _mm512_load_si512(numbers[1]);
@@ -70,34 +72,28 @@ __attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni"))) static double dp
     return (double)steps * CHAINS * 2 * 64;
 }
 
-__attribute__((target("avx512f"))) static double fma512(size_t steps) {
+__attribute__((target("avx512f"))) double pp_peak_fma512(size_t steps) {
     __m512 a = _mm512_set1_ps(0.75f), b = _mm512_set1_ps(0.3f);
     LOOP(__m512, b, _mm512_fmadd_ps(c[j], a, b));
     return (double)steps * CHAINS * 2 * 16;
 }
 
-__attribute__((target("avx2,fma"))) static double fma256(size_t steps) {
+__attribute__((target("avx2,fma"))) double pp_peak_fma256(size_t steps) {
     __m256 a = _mm256_set1_ps(0.75f), b = _mm256_set1_ps(0.3f);
     LOOP(__m256, b, _mm256_fmadd_ps(c[j], a, b));
     return (double)steps * CHAINS * 2 * 8;
 }
 
-double pp_peak_operations(const pp_cpu *cpu, bool integer, size_t steps) {
-    if (integer ? cpu->amx_int8 : cpu->amx_bf16) return amx(integer, steps);
-    if (integer) return cpu->avx512_vnni ? dpbusd(steps) : 0;
-    if (cpu->avx512_bf16) return dpbf16(steps);
-    if (cpu->isa >= PP_ISA_AVX512) return fma512(steps);
-    return cpu->isa == PP_ISA_AVX2 ? fma256(steps) : 0;
-}
+double pp_peak_amx_bf16(size_t steps) { return amx(false, steps); }
 
-#else
-
-double pp_peak_operations(const pp_cpu *cpu, bool integer, size_t steps) {
-    (void)cpu, (void)integer, (void)steps;
-    return 0;
-}
+double pp_peak_amx_int8(size_t steps) { return amx(true, steps); }
 
 #endif
+
+double pp_peak_operations(const pp_kernels *kernels, bool integer, size_t steps) {
+    const pp_product_kernels *product = integer ? kernels->int8 : kernels->bf16;
+    return product->peak ? product->peak(steps) : 0;
+}
 
 uint64_t pp_read_words(const uint64_t *words, size_t count) {
     // One stretch alone does not keep enough of the memory's requests in flight.

@@ -3,33 +3,24 @@
 #include <math.h>
 
 #include "number.h"
-#include "rows_kernels.h"
-
-static const pp_rows *kernels(const pp_cpu *cpu) {
-#if defined(__x86_64__)
-    if (cpu->isa >= PP_ISA_AVX512) return &pp_rows_avx512_kernels;
-    if (cpu->isa == PP_ISA_AVX2) return &pp_rows_avx2_kernels;
-#endif
-    (void)cpu;
-    return &pp_rows_scalar_kernels;
-}
+#include "tables.h"
 
 static float inverse_rms_of(float square_sum, size_t width, float epsilon) {
     return 1 / sqrtf(square_sum / (float)width + epsilon);
 }
 
-void pp_rms_cast_bf16(const pp_cpu *cpu, size_t rows, size_t width, const float *x, size_t ldx, float epsilon,
+void pp_rms_cast_bf16(const pp_kernels *kernels, size_t rows, size_t width, const float *x, size_t ldx, float epsilon,
                       uint16_t *out, size_t ldo, float *inverse_rms) {
-    const pp_rows *k = kernels(cpu);
+    const pp_row_kernels *k = kernels->rows;
     for (size_t m = 0; m < rows; m++) {
         inverse_rms[m] = inverse_rms_of(k->square_sum(width, x + m * ldx), width, epsilon);
         k->narrow(width, x + m * ldx, out + m * ldo);
     }
 }
 
-void pp_rms_quant_int8(const pp_cpu *cpu, size_t rows, size_t width, const float *x, size_t ldx,
+void pp_rms_quant_int8(const pp_kernels *kernels, size_t rows, size_t width, const float *x, size_t ldx,
                        const float *gain, float epsilon, int8_t *out, size_t ldo, float *scale) {
-    const pp_rows *k = kernels(cpu);
+    const pp_row_kernels *k = kernels->rows;
     for (size_t m = 0; m < rows; m++) {
         const float *row = x + m * ldx;
         float largest = k->amax_f32(width, row, gain);
@@ -38,9 +29,9 @@ void pp_rms_quant_int8(const pp_cpu *cpu, size_t rows, size_t width, const float
     }
 }
 
-void pp_quant_int8(const pp_cpu *cpu, size_t rows, size_t width, const uint16_t *x, size_t ldx, int8_t *out,
+void pp_quant_int8(const pp_kernels *kernels, size_t rows, size_t width, const uint16_t *x, size_t ldx, int8_t *out,
                    size_t ldo, float *scale) {
-    const pp_rows *k = kernels(cpu);
+    const pp_row_kernels *k = kernels->rows;
     for (size_t m = 0; m < rows; m++) {
         float largest = k->amax_bf16(width, x + m * ldx);
         k->quantise_bf16(width, x + m * ldx, pp_inverse_step(largest), out + m * ldo);
@@ -48,10 +39,10 @@ void pp_quant_int8(const pp_cpu *cpu, size_t rows, size_t width, const uint16_t 
     }
 }
 
-void pp_f32_to_bf16(const pp_cpu *cpu, size_t count, const float *x, uint16_t *out) {
-    kernels(cpu)->narrow(count, x, out);
+void pp_f32_to_bf16(const pp_kernels *kernels, size_t count, const float *x, uint16_t *out) {
+    kernels->rows->narrow(count, x, out);
 }
 
-void pp_bf16_to_f32(const pp_cpu *cpu, size_t count, const uint16_t *x, float *out) {
-    kernels(cpu)->widen(count, x, out);
+void pp_bf16_to_f32(const pp_kernels *kernels, size_t count, const uint16_t *x, float *out) {
+    kernels->rows->widen(count, x, out);
 }

@@ -3,7 +3,7 @@
 // and still add in one order; nothing is contracted, so that every instruction set gives the same bits.
 
 #include "number.h"
-#include "rows_kernels.h"
+#include "tables.h"
 
 #pragma STDC FP_CONTRACT OFF
 
@@ -75,7 +75,7 @@ PP_ROWS_TARGET static void PP_ROWS(quantise_bf16)(size_t width, const uint16_t *
     for (size_t i = 0; i < width; i++) out[i] = pp_quantise(pp_widen(x[i]), inverse);
 }
 
-const pp_rows PP_ROWS(kernels) = {
+const pp_row_kernels PP_TABLE(rows) = {
     .narrow = PP_ROWS(narrow),
     .widen = PP_ROWS(widen),
     .square_sum = PP_ROWS(square_sum),

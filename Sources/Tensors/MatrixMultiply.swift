@@ -17,7 +17,7 @@ extension WorkerPool {
         if M <= 16 {
             ranges(of: N, grain: 64) { range in
                 pp_f32_gemm_few_rows(
-                    A, aStride, M, B + range.lowerBound * bStride, bStride, range.count, K,
+                    kernels, A, aStride, M, B + range.lowerBound * bStride, bStride, range.count, K,
                     C + range.lowerBound, cStride, accumulate ? 1 : 0)
             }
         } else if M >= 48 * threadCount {
@@ -58,12 +58,13 @@ package enum Float32Attention {
     ///   - bias: The value for distance 0; distances `-(length - 1) ... length - 1` are readable around it.
     ///   - scores: Scratch of `rows * length` elements.
     package static func attend(
+        kernels: UnsafePointer<pp_kernels>,
         q: UnsafePointer<Float>, k: UnsafePointer<Float>, v: UnsafePointer<Float>, stride: Int,
         first: Int, rows: Int, length: Int, headWidth: Int, bias: UnsafePointer<Float>?,
         scores: UnsafeMutablePointer<Float>, out: UnsafeMutablePointer<Float>, outStride: Int
     ) {
         sgemm(rows, length, headWidth, q + first * stride, stride, k, stride, scores, length, false)
-        pp_f32_softmax_bias(scores, length, bias.map { $0 - first }, rows, length)
+        pp_f32_softmax_bias(kernels, scores, length, bias.map { $0 - first }, rows, length)
         cblas_sgemm(
             CblasRowMajor, CblasNoTrans, CblasNoTrans, blasint(rows), blasint(headWidth), blasint(length), 1,
             scores, blasint(length), v, blasint(stride), 0, out + first * outStride, blasint(outStride))

@@ -9,11 +9,21 @@ public final class WorkerPool: Sendable {
     /// Number of threads that compute, the calling one included.
     public let threadCount: Int
 
+    /// What they compute with.
+    package let processor: Processor
+
     private let crew: Crew
 
+    /// Starts `threadCount - 1` worker threads; they end with the pool. They compute with what the machine has and
+    /// `POLYPROMPT_ISA` allows.
+    public convenience init(threadCount: Int) {
+        self.init(threadCount: threadCount, processor: .detected)
+    }
+
     /// Starts `threadCount - 1` worker threads; they end with the pool.
-    public init(threadCount: Int) {
+    package init(threadCount: Int, processor: Processor) {
         self.threadCount = max(1, threadCount)
+        self.processor = processor
         openblas_set_num_threads(1)
         crew = Crew(workerCount: self.threadCount - 1)
         for index in 1..<self.threadCount {
@@ -25,6 +35,9 @@ public final class WorkerPool: Sendable {
     }
 
     deinit { crew.stop() }
+
+    /// The processor's kernels.
+    package var kernels: UnsafePointer<pp_kernels> { processor.kernels }
 
     /// The number of processors that this process may run on.
     public static var availableProcessors: Int { ProcessInfo.processInfo.activeProcessorCount }

@@ -28,10 +28,8 @@ uint16_t *random_bf16(size_t count);
 float widen(uint16_t x);
 uint16_t narrow(float x);
 
-/// Instruction sets to test here: those the machine has, within POLYPROMPT_ISA.
-size_t available(pp_cpu cpus[8]);
-/// `amx`, `avx512`, `avx512 without bf16`, …
-const char *cpu_name(const pp_cpu *cpu);
+/// The tables of kernels to test here, the scalar ones first: all that the machine can run, within POLYPROMPT_ISA.
+size_t available(const pp_kernels *tables[8]);
 
 void test_elementwise(void);
 void test_isa(void);

@@ -75,24 +75,23 @@ uint16_t narrow(float x) {
     return past < step / 2 ? down : down + 1;
 }
 
-size_t available(pp_cpu cpus[8]) {
+size_t available(const pp_kernels *tables[8]) {
     pp_cpu machine;
     size_t count = 0;
     if (pp_cpu_detect(&machine) != 0) return 0;
     for (int isa = PP_ISA_SCALAR; isa <= (int)machine.isa; isa++) {
-        pp_cpu cpu = pp_cpu_capped(machine, (pp_isa)isa);
-        cpus[count++] = cpu;
-        if (isa != PP_ISA_AVX512) continue;
-        if (cpu.avx512_bf16) cpus[count] = cpu, cpus[count++].avx512_bf16 = false;
-        if (cpu.avx512_vnni) cpus[count] = cpu, cpus[count++].avx512_vnni = false;
+        const pp_cpu capped = pp_cpu_capped(machine, (pp_isa)isa);
+        // AVX-512 with and without each of its later parts, as far as the machine has them.
+        for (int parts = isa == PP_ISA_AVX512 ? 0 : 3; parts < 4; parts++) {
+            pp_cpu cpu = capped;
+            if (isa != PP_ISA_AMX) cpu.avx512_bf16 &= parts & 1, cpu.avx512_vnni &= parts >> 1;
+            const pp_kernels *table = pp_kernels_for(&cpu);
+            bool known = false;
+            for (size_t i = 0; i < count; i++) known |= tables[i] == table;
+            if (!known) tables[count++] = table;
+        }
     }
     return count;
-}
-
-const char *cpu_name(const pp_cpu *cpu) {
-    if (cpu->isa != PP_ISA_AVX512) return pp_isa_name(cpu->isa);
-    if (!cpu->avx512_bf16) return "avx512 without bf16";
-    return cpu->avx512_vnni ? "avx512" : "avx512 without vnni";
 }
 
 int main(void) {

@@ -6,6 +6,8 @@ import Testing
 /// The float32 kernels against plain loops in double precision, over shapes that no vector width divides.
 @Suite("Float32 kernels")
 struct Float32KernelTests {
+    private let kernels = WorkerPool(threadCount: 1).kernels
+
     private func random(_ count: Int, _ seed: UInt64) -> [Float] {
         var state = seed
         return (0..<count).map { _ in
@@ -51,7 +53,7 @@ struct Float32KernelTests {
         var result = scores
         bias.withUnsafeBufferPointer { bias in
             guard let start = bias.baseAddress else { return }
-            pp_f32_softmax_bias(&result, length, start + 2, 3, length)
+            pp_f32_softmax_bias(kernels, &result, length, start + 2, 3, length)
         }
         for row in 0..<3 {
             let values = (0..<length).map { Double(scores[row * length + $0] + bias[2 + $0 - row]) }
@@ -69,7 +71,7 @@ struct Float32KernelTests {
         let x = random(width, 5).map { $0 * 4 }
         let gain = random(width, 6)
         var normalized = [Float](repeating: 0, count: width)
-        pp_f32_rms_norm(x, width, gain, 1e-6, 2, 1, width, &normalized, width)
+        pp_f32_rms_norm(kernels, x, width, gain, 1e-6, 2, 1, width, &normalized, width)
         let mean = x.reduce(0.0) { $0 + Double($1) * Double($1) } / Double(width)
         for index in 0..<width {
             let expected = Double(x[index]) / (mean + 1e-6).squareRoot() * Double(gain[index]) * 2
@@ -77,15 +79,15 @@ struct Float32KernelTests {
         }
         let largest = Double(x.max() ?? 0)
         let expected = largest + log(x.reduce(0.0) { $0 + exp(Double($1) - largest) })
-        #expect(abs(pp_f32_log_sum_exp(x, width) - expected) < 1e-5)
+        #expect(abs(pp_f32_log_sum_exp(kernels, x, width) - expected) < 1e-5)
 
-        var gate = x
-        pp_f32_gated_gelu(&gate, width, gain, width, 1, width)
+        var hidden = [Float](repeating: 0, count: width)
+        pp_f32_gate(kernels, x, gain, width, 1, width, &hidden, width)
         for index in 0..<width {
             let value = Double(x[index])
             let gelu =
                 0.5 * value * (1 + tanh(0.7978845608028654 * (value + 0.044715 * value * value * value)))
-            #expect(abs(Double(gate[index]) - gelu * Double(gain[index])) < 1e-5)
+            #expect(abs(Double(hidden[index]) - gelu * Double(gain[index])) < 1e-5)
         }
         #expect(pp_f32_argmax(x, width) == x.firstIndex(of: x.max() ?? 0))
         #expect(pp_f32_argmax([1, 3, 3, .nan, 2], 5) == 1)
@@ -95,7 +97,7 @@ struct Float32KernelTests {
     @Test("extreme scores stay finite")
     func extremes() {
         var scores: [Float] = [1e30, -1e30, 0, 1e30]
-        pp_f32_softmax_bias(&scores, 4, nil, 1, 4)
+        pp_f32_softmax_bias(kernels, &scores, 4, nil, 1, 4)
         #expect(scores == [0.5, 0, 0, 0.5])
     }
 

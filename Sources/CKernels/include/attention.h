@@ -3,8 +3,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "gradient.h"
-#include "isa.h"
+#include "dropout.h"
+#include "kernels.h"
 
 /// One head of one sequence: every query sees every key (the encoder, or cross-attention of many rows).
 /// Pointers are to the sequence's first row at the head's first column; all elements are bf16.
@@ -28,7 +28,7 @@ typedef struct pp_attention {
 size_t pp_attention_panels(size_t keys, size_t head_width);
 
 /// Packs K and V into `panels`, aligned to 64 bytes.
-void pp_attention_pack(const pp_cpu *cpu, const pp_attention *attention, void *panels);
+void pp_attention_pack(const pp_kernels *kernels, const pp_attention *attention, void *panels);
 
 /// Bytes of scratch that `pp_attention_block` needs, aligned to 64.
 size_t pp_attention_scratch(size_t keys, size_t head_width);
@@ -36,7 +36,7 @@ size_t pp_attention_scratch(size_t keys, size_t head_width);
 /// `out = softmax(q kᵀ + bias) v` for queries `begin..<end`, not scaled by 1/√d_kv (T5). Scores, softmax and
 /// sums are float32, probabilities are rounded to bf16 for the product with V. A row's result depends on its
 /// own sequence alone, and not on how the queries are split. Without keys it is zero.
-void pp_attention_block(const pp_cpu *cpu, const pp_attention *attention, size_t begin, size_t end,
+void pp_attention_block(const pp_kernels *kernels, const pp_attention *attention, size_t begin, size_t end,
                         void *scratch);
 
 /// One query row over cached keys, for decoding: every head. Elements are bf16, head h at column
@@ -59,4 +59,4 @@ typedef struct pp_attention_row {
 size_t pp_attention_decode_scratch(size_t keys, size_t heads, size_t head_width);
 
 /// Computes the row, all in float32 but for what it reads and writes.
-void pp_attention_decode(const pp_cpu *cpu, const pp_attention_row *row, void *scratch);
+void pp_attention_decode(const pp_kernels *kernels, const pp_attention_row *row, void *scratch);

@@ -3,7 +3,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "isa.h"
+#include "kernels.h"
 
 /// What happens to a product's elements before they leave the kernel.
 typedef enum pp_epilogue {
@@ -46,10 +46,10 @@ static inline size_t pp_row_stride(size_t width) { return ((width + 63) / 64 | 1
 ///
 /// bf16 × bf16 into float32. Each element is summed over K in one order that depends on nothing but K and the
 /// instruction set: not on M, the element's place, or how rows and panels are split (batch invariance).
-void pp_gemm_bf16(const pp_cpu *cpu, const pp_gemm *gemm, size_t row_begin, size_t row_end,
+void pp_gemm_bf16(const pp_kernels *kernels, const pp_gemm *gemm, size_t row_begin, size_t row_end,
                   size_t panel_begin, size_t panel_end);
 
 /// int8 × int8 into int32, exact and so the same on every instruction set. A's elements are within -127…127
 /// and `row_scale` holds the rows' scales (see rows.h): `c = (float)sum * column_scale[n] * row_scale[m]`.
-void pp_gemm_int8(const pp_cpu *cpu, const pp_gemm *gemm, size_t row_begin, size_t row_end,
+void pp_gemm_int8(const pp_kernels *kernels, const pp_gemm *gemm, size_t row_begin, size_t row_end,
                   size_t panel_begin, size_t panel_end);

@@ -3,7 +3,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "isa.h"
+#include "dropout.h"
+#include "kernels.h"
 
 // What training needs around its products: the gradients of the row kernels. R rows of width D, strides in
 // elements, single-threaded workers that allocate nothing. Sums run in sixteen lanes and a fixed tree,
@@ -12,82 +13,58 @@
 
 /// Gradient of RMSNorm, added to what is there: with y = x / sqrt(mean(x²) + epsilon) * gain * scale,
 /// dx[r] += dL/dx[r] given dy = dL/dy. `gain` may be null for 1.
-void pp_f32_rms_norm_gradient(const pp_cpu *cpu, const float *x, size_t x_stride, const float *gain,
+void pp_f32_rms_norm_gradient(const pp_kernels *kernels, const float *x, size_t x_stride, const float *gain,
                               float epsilon, float scale, const float *dy, size_t dy_stride, size_t R,
                               size_t D, float *dx, size_t dx_stride);
 
 /// Gradient of RMSNorm's gain for columns `begin..<end`, added: dgain[d] += Σ_r dy[r][d] * x[r][d] * rms[r]
 /// * scale, rows in order, where rms[r] is the row's 1 / sqrt(mean(x²) + epsilon).
-void pp_f32_gain_gradient(const pp_cpu *cpu, const float *x, size_t x_stride, const float *rms, float scale,
+void pp_f32_gain_gradient(const pp_kernels *kernels, const float *x, size_t x_stride, const float *rms, float scale,
                           const float *dy, size_t dy_stride, size_t R, size_t begin, size_t end,
                           float *dgain);
 
 /// 1 / sqrt(mean(x[r]²) + epsilon) of each row.
-void pp_f32_inverse_rms(const pp_cpu *cpu, const float *x, size_t x_stride, float epsilon, size_t R, size_t D,
+void pp_f32_inverse_rms(const pp_kernels *kernels, const float *x, size_t x_stride, float epsilon, size_t R, size_t D,
                         float *rms);
 
 /// Gradient of softmax in place: dP[r][n] = P[r][n] * (dP[r][n] - Σ_m P[r][m] * dP[r][m]).
-void pp_f32_softmax_gradient(const pp_cpu *cpu, const float *P, size_t p_stride, float *dP, size_t dp_stride,
+void pp_f32_softmax_gradient(const pp_kernels *kernels, const float *P, size_t p_stride, float *dP, size_t dp_stride,
                              size_t R, size_t N);
 
 /// Gradient of ReLU in place, from its output: gradient = 0 where hidden is 0.
-void pp_f32_relu_gradient(const pp_cpu *cpu, const float *hidden, float *gradient, size_t count);
-void pp_bf16_relu_gradient(const pp_cpu *cpu, const uint16_t *hidden, uint16_t *gradient, size_t count);
+void pp_f32_relu_gradient(const pp_kernels *kernels, const float *hidden, float *gradient, size_t count);
+void pp_bf16_relu_gradient(const pp_kernels *kernels, const uint16_t *hidden, uint16_t *gradient, size_t count);
 
 /// What ReLU's gradient needs of its output, a bit for an element: set where it is not 0. `signs` has a word
 /// for each 32 elements.
-void pp_bf16_signs(const pp_cpu *cpu, const uint16_t *hidden, size_t count, uint32_t *signs);
+void pp_bf16_signs(const pp_kernels *kernels, const uint16_t *hidden, size_t count, uint32_t *signs);
 
 /// Gradient of ReLU in place, from those bits.
-void pp_bf16_signs_gradient(const pp_cpu *cpu, const uint32_t *signs, uint16_t *gradient, size_t count);
+void pp_bf16_signs_gradient(const pp_kernels *kernels, const uint32_t *signs, uint16_t *gradient, size_t count);
 
-/// hidden = gelu_tanh(gate) * up.
-void pp_f32_gate(const pp_cpu *cpu, const float *gate, const float *up, size_t stride, size_t R, size_t D,
-                 float *hidden, size_t hidden_stride);
-
-/// Its gradients: dgate and dup from dhidden; `d_stride` is that of both.
-void pp_f32_gate_gradient(const pp_cpu *cpu, const float *gate, const float *up, size_t stride,
+/// Gradients of `pp_f32_gate`: dgate and dup from dhidden; `d_stride` is that of both.
+void pp_f32_gate_gradient(const pp_kernels *kernels, const float *gate, const float *up, size_t stride,
                           const float *dhidden, size_t dhidden_stride, size_t R, size_t D, float *dgate,
                           float *dup, size_t d_stride);
 
-/// The same in bf16 where 16 columns of the gate alternate with 16 of the other factor, as a product with
+/// `pp_f32_gate` and its gradients in bf16 where 16 columns of the gate alternate with 16 of the other factor, as a product with
 /// PP_INTERLEAVED panels leaves them; computed in float32. D is the width of hidden. The gradient's padding
 /// columns become zero.
-void pp_bf16_gate(const pp_cpu *cpu, const uint16_t *wide, size_t stride, size_t R, size_t D,
+void pp_bf16_gate(const pp_kernels *kernels, const uint16_t *wide, size_t stride, size_t R, size_t D,
                   uint16_t *hidden, size_t hidden_stride);
-void pp_bf16_gate_gradient(const pp_cpu *cpu, const uint16_t *wide, size_t stride, const uint16_t *dhidden,
+void pp_bf16_gate_gradient(const pp_kernels *kernels, const uint16_t *wide, size_t stride, const uint16_t *dhidden,
                            size_t dhidden_stride, size_t R, size_t D, uint16_t *dwide, size_t dwide_stride);
 
 /// Gradient of the negative log-likelihood of one id in place, from its logits: the element of id n becomes
 /// weight * (e^(logit - log_sum_exp) - (n == target)).
-void pp_f32_likelihood_gradient(const pp_cpu *cpu, float *logits, size_t count, float log_sum_exp,
+void pp_f32_likelihood_gradient(const pp_kernels *kernels, float *logits, size_t count, float log_sum_exp,
                                 float weight, size_t target);
-
-/// Dropout of one row: an element is kept where a hash of `key` and its index reaches `threshold` (rate ×
-/// 2³²), and multiplied with `scale`, else 0. The same key gives the same elements, so that what was
-/// forgotten can be computed again.
-typedef struct pp_dropout {
-    uint64_t key;
-    uint32_t threshold;
-    float scale;
-} pp_dropout;
-
-/// A key for a row of something, from the key of that something.
-static inline uint64_t pp_dropout_key(uint64_t key, uint64_t row) {
-    uint64_t z = key + (row + 1) * 0x9E3779B97F4A7C15u;
-    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
-    z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
-    return z ^ (z >> 31);
-}
-
-void pp_f32_dropout(const pp_cpu *cpu, const pp_dropout *dropout, float *x, size_t count);
-void pp_bf16_dropout(const pp_cpu *cpu, const pp_dropout *dropout, uint16_t *x, size_t count);
 
 /// The panels of the transposed matrix from those of a bf16 matrix: the source has depth K and `columns`
 /// columns (padding between interleaved panels counted), the result depth `columns`. Panel p of the result
 /// holds the source's depths 16 p ..< 16 p + 16. Writes panels `begin..<end`, the first of them at `out`,
 /// aligned to 64.
-void pp_transpose_bf16(const pp_cpu *cpu, const uint16_t *panels, size_t k, size_t columns, size_t begin,
+void pp_transpose_bf16(const pp_kernels *kernels, const uint16_t *panels, size_t k, size_t columns, size_t begin,
                        size_t end, uint16_t *out);
 
 /// The gradients of one head of one sequence; all elements are bf16, sums float32. Pointers are to the first
@@ -108,4 +85,4 @@ typedef struct pp_attention_gradient {
 size_t pp_attention_gradient_scratch(size_t keys, size_t head_width);
 
 /// A sequence's result depends on nothing else.
-void pp_attention_gradients(const pp_cpu *cpu, const pp_attention_gradient *x, void *scratch);
+void pp_attention_gradients(const pp_kernels *kernels, const pp_attention_gradient *x, void *scratch);

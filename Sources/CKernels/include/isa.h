@@ -10,14 +10,11 @@ typedef enum pp_isa {
     PP_ISA_AMX = 3,     ///< AMX tiles with bf16 and int8, AVX-512 BF16 and VNNI
 } pp_isa;
 
-/// What this process may use of its CPU. Every kernel takes one and keeps no state of its own, so that a test
-/// can ask for less than the machine has. Never ask for more.
+/// What this process may use of its CPU. With AMX both flags are set.
 typedef struct pp_cpu {
     pp_isa isa;
     bool avx512_bf16;  ///< `vdpbf16ps`
     bool avx512_vnni;  ///< `vpdpbusd`
-    bool amx_bf16;     ///< `tdpbf16ps`
-    bool amx_int8;     ///< `tdpbssd`
 } pp_cpu;
 
 /// Asks CPU and operating system what may be used and, where there is AMX, asks the kernel for its tile state

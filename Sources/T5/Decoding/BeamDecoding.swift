@@ -1,5 +1,6 @@
 import CKernels
 import Foundation
+import Tensors
 
 /// Beam search, with the decisions of `transformers` 4.57's `generate`.
 struct BeamDecoding: DecodingState {
@@ -12,6 +13,7 @@ struct BeamDecoding: DecodingState {
     private let options: GenerationOptions
     private let rules: LogitsRules
     private let endID: Int32
+    private let processor: Processor
     /// Running sequences, the likeliest first: one at the start, then as many as there are beams.
     private var running = [Beam()]
     /// The best finished sequences, at most as many as there are beams, the best first. Their scores have the
@@ -21,9 +23,10 @@ struct BeamDecoding: DecodingState {
 
     let takesLikeliest = false
 
-    init(_ options: GenerationOptions, startID: Int32, endID: Int32) {
+    init(_ options: GenerationOptions, startID: Int32, endID: Int32, processor: Processor) {
         self.options = options
         self.endID = endID
+        self.processor = processor
         rules = LogitsRules(options, startID: startID, endID: endID)
         branches = [DecodingBranch(origin: 0, tokens: rules.given)]
     }
@@ -35,7 +38,7 @@ struct BeamDecoding: DecodingState {
     private var candidateCount: Int { 2 * options.beamCount }
 
     func choose(branch: Int, logits: UnsafeMutableBufferPointer<Float>) -> [TokenScore] {
-        let total = Float(pp_f32_log_sum_exp(logits.baseAddress, logits.count))
+        let total = Float(pp_f32_log_sum_exp(processor.kernels, logits.baseAddress, logits.count))
         for id in logits.indices { logits[id] -= total }
         rules.apply(to: logits, after: running[branch].ids)
         return TokenScore.highest(candidateCount, of: UnsafeBufferPointer(logits))

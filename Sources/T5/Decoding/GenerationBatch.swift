@@ -48,7 +48,7 @@ public final class GenerationBatch {
         let (start, end) = (session.configuration.decoderStartID, session.configuration.endOfSequenceID)
         let state: any DecodingState =
             options.beamCount > 1
-            ? BeamDecoding(options, startID: start, endID: end)
+            ? BeamDecoding(options, startID: start, endID: end, processor: session.pool.processor)
             : ChainDecoding(options, startID: start, endID: end)
         let limit = options.prefix.count + options.maximumNewTokens
         entries.append(

@@ -59,7 +59,7 @@ extension T5Session {
         let rows = vocabularyRows.map { plans[$0.request].rowOfNode[$0.node] ?? 0 }
         logits(hidden, rows: rows) { index, logits in
             let (request, node) = vocabularyRows[index]
-            let total = pp_f32_log_sum_exp(logits, configuration.vocabularySize)
+            let total = pp_f32_log_sum_exp(pool.kernels, logits, configuration.vocabularySize)
             let nodes = requests[request].options.trie.nodes
             for child in nodes[node].children {
                 edges[request][child] = Double(logits[Int(nodes[child].token)]) - total

@@ -148,7 +148,7 @@ private struct EmbeddingBlock {
         }
         let squares = pool.map(Array(0..<range.count)) { index in
             let row = buffer.pointer + index * width
-            return pp_f32_dot(row, row, width)
+            return pp_f32_dot(pool.kernels, row, row, width)
         }
         let count = rows.count / width
         let dots = [Float](unsafeUninitializedCapacity: count * range.count) { dots, initialized in

@@ -90,7 +90,7 @@ final class Float32Layers: T5Layers {
 
     func logits(_ hidden: UnsafePointer<Float>, of ids: [Int32]) -> [Float] {
         let d = configuration.modelWidth
-        return ids.map { pp_f32_dot(hidden, weights.head.pointer + Int($0) * d, d) }
+        return ids.map { pp_f32_dot(pool.kernels, hidden, weights.head.pointer + Int($0) * d, d) }
     }
 
     // MARK: Parts that both stacks use
@@ -104,7 +104,7 @@ final class Float32Layers: T5Layers {
         let epsilon = configuration.layerNormEpsilon
         pool.ranges(of: rows, grain: 8) { range in
             pp_f32_rms_norm(
-                x + range.lowerBound * d, d, gain.pointer, epsilon, scale, range.count, d,
+                pool.kernels, x + range.lowerBound * d, d, gain.pointer, epsilon, scale, range.count, d,
                 out + range.lowerBound * d, d)
         }
     }
@@ -139,11 +139,13 @@ final class Float32Layers: T5Layers {
                 linear(normalized, count, upWeights, into: up)
                 pool.ranges(of: count) { range in
                     let offset = range.lowerBound * width
-                    pp_f32_gated_gelu(gate + offset, width, up + offset, width, range.count, width)
+                    pp_f32_gate(
+                        pool.kernels, gate + offset, up + offset, width, range.count, width, gate + offset,
+                        width)
                 }
             } else {
                 pool.ranges(of: count) { range in
-                    pp_f32_relu(gate + range.lowerBound * width, range.count * width)
+                    pp_f32_relu(pool.kernels, gate + range.lowerBound * width, range.count * width)
                 }
             }
             linear(gate, count, layer.down, into: x + start * d, accumulate: true)
@@ -190,7 +192,8 @@ final class Float32Layers: T5Layers {
                 let head = item % heads
                 let q = qkv + start * 3 * inner + head * headWidth
                 Float32Attention.attend(
-                    q: q, k: q + inner, v: q + 2 * inner, stride: 3 * inner, first: first,
+                    kernels: pool.kernels, q: q, k: q + inner, v: q + 2 * inner, stride: 3 * inner,
+                    first: first,
                     rows: min(Float32Attention.blockRows, length - first), length: length,
                     headWidth: headWidth,
                     bias: bias.center(head: head), scores: scratch[part],
@@ -277,11 +280,13 @@ final class Float32Layers: T5Layers {
                     let out = context + row * inner + head * headWidth
                     if let path = target.path {
                         pp_f32_attend(
-                            query, keys, 2 * inner, keys + inner, 2 * inner, path, target.length, headWidth,
+                            pool.kernels, query, keys, 2 * inner, keys + inner, 2 * inner, path,
+                            target.length, headWidth,
                             target.bias, scratch[part], out)
                     } else {
                         pp_f32_attend(
-                            query, keys, 2 * inner, keys + inner, 2 * inner, nil, target.length, headWidth,
+                            pool.kernels, query, keys, 2 * inner, keys + inner, 2 * inner, nil, target.length,
+                            headWidth,
                             target.bias, scratch[part], out)
                     }
                 }

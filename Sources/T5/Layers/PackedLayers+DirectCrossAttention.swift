@@ -22,19 +22,17 @@ extension PackedLayers {
             let panels = AlignedBuffer(pp_attention_panels(rows.count, d), of: UInt8.self)
             withWorkspace { workspace in
                 let cast: UnsafeMutablePointer<UInt16> = workspace.hidden.reserve(rows.count * stride(d))
-                withUnsafePointer(to: cpu) { cpu in
-                    for (number, row) in rows.enumerated() {
-                        pp_f32_to_bf16(cpu, d, x + row * d, cast + number * stride(d))
-                    }
-                    var memory = pp_attention()
-                    memory.k = UnsafePointer(cast)
-                    memory.v = memory.k
-                    memory.ld_k = stride(d)
-                    memory.ld_v = stride(d)
-                    memory.keys = rows.count
-                    memory.head_width = d
-                    pp_attention_pack(cpu, &memory, panels.pointer)
+                for (number, row) in rows.enumerated() {
+                    pp_f32_to_bf16(kernels, d, x + row * d, cast + number * stride(d))
                 }
+                var memory = pp_attention()
+                memory.k = UnsafePointer(cast)
+                memory.v = memory.k
+                memory.ld_k = stride(d)
+                memory.ld_v = stride(d)
+                memory.keys = rows.count
+                memory.head_width = d
+                pp_attention_pack(kernels, &memory, panels.pointer)
             }
             return panels
         }
@@ -95,9 +93,7 @@ extension PackedLayers {
                 attention.panels = UnsafeRawPointer(span.encoderOutput.pointer)
                 let scratch: UnsafeMutablePointer<UInt8> = workspace.attention.reserve(
                     pp_attention_scratch(span.keys, d))
-                withUnsafePointer(to: cpu) {
-                    pp_attention_block($0, &attention, 0, span.rows.count * heads, scratch)
-                }
+                pp_attention_block(kernels, &attention, 0, span.rows.count * heads, scratch)
             }
         }
         // context[row, head] = mixed[row, head] Wv[head]ᵀ

@@ -12,7 +12,7 @@ final class PackedLayers: T5Layers {
     let configuration: T5Configuration
     let weights: PackedWeights
     let pool: WorkerPool
-    let cpu: pp_cpu
+    let kernels: UnsafePointer<pp_kernels>
     var encoderBias: RelativePositionBias
     var decoderBias: RelativePositionBias
     /// Scratch memory for as many threads as have worked at once.
@@ -22,7 +22,7 @@ final class PackedLayers: T5Layers {
         self.weights = weights
         self.configuration = configuration
         self.pool = pool
-        cpu = processor.cpu
+        kernels = processor.kernels
         encoderBias = RelativePositionBias(
             weights.encoderBias, configuration: configuration, bidirectional: true)
         decoderBias = RelativePositionBias(
@@ -120,7 +120,7 @@ final class PackedLayers: T5Layers {
                         panels: nil)
                     let scratch: UnsafeMutablePointer<UInt8> = workspace.attention.reserve(
                         pp_attention_scratch(length, headWidth))
-                    withUnsafePointer(to: cpu) { pp_attention_block($0, &attention, 0, length, scratch) }
+                    pp_attention_block(kernels, &attention, 0, length, scratch)
                 }
             }
         }
@@ -137,10 +137,8 @@ final class PackedLayers: T5Layers {
             withWorkspace { workspace in
                 let cast: UnsafeMutablePointer<UInt16> = workspace.hidden.reserve(range.count * stride(d))
                 team.split(range.count, grain: 16) { part in
-                    withUnsafePointer(to: cpu) { cpu in
-                        for row in part {
-                            pp_f32_to_bf16(cpu, d, x + (range.lowerBound + row) * d, cast + row * stride(d))
-                        }
+                    for row in part {
+                        pp_f32_to_bf16(kernels, d, x + (range.lowerBound + row) * d, cast + row * stride(d))
                     }
                 }
                 for (layer, buffer) in zip(weights.decoder, buffers) {
@@ -249,15 +247,13 @@ final class PackedLayers: T5Layers {
                         row.bias = bias.center(head: 0)
                         row.ld_bias = bias.stride
                     }
-                    withUnsafePointer(to: cpu) { cpu in
-                        if !isCross, let path = decoderRow.path {
-                            path.withUnsafeBufferPointer { path in
-                                row.path = path.baseAddress
-                                pp_attention_decode(cpu, &row, scratch)
-                            }
-                        } else {
-                            pp_attention_decode(cpu, &row, scratch)
+                    if !isCross, let path = decoderRow.path {
+                        path.withUnsafeBufferPointer { path in
+                            row.path = path.baseAddress
+                            pp_attention_decode(kernels, &row, scratch)
                         }
+                    } else {
+                        pp_attention_decode(kernels, &row, scratch)
                     }
                 }
             }

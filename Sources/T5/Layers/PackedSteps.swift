@@ -37,7 +37,7 @@ extension PackedLayers {
         let epsilon = configuration.layerNormEpsilon
         team.split(rows, grain: 8) { range in
             let start = x + range.lowerBound * d
-            pp_f32_rms_norm(start, d, gain.pointer, epsilon, scale, range.count, d, start, d)
+            pp_f32_rms_norm(kernels, start, d, gain.pointer, epsilon, scale, range.count, d, start, d)
         }
     }
 
@@ -89,19 +89,17 @@ extension PackedLayers {
         let rowSize = pp_row_stride(precision == .bfloat16 ? 2 * d : d)
         let cast: UnsafeMutablePointer<UInt8> = workspace.rows.reserve(rows * rowSize)
         team.split(rows, grain: 8) { range in
-            withUnsafePointer(to: cpu) { cpu in
-                let start = x + range.lowerBound * d
-                let out = UnsafeMutableRawPointer(cast + range.lowerBound * rowSize)
-                switch precision {
-                case .bfloat16:
-                    pp_rms_cast_bf16(
-                        cpu, range.count, d, start, d, epsilon, out.assumingMemoryBound(to: UInt16.self),
-                        rowSize / 2, scales + range.lowerBound)
-                case .int8:
-                    pp_rms_quant_int8(
-                        cpu, range.count, d, start, d, gain.pointer, epsilon,
-                        out.assumingMemoryBound(to: Int8.self), rowSize, scales + range.lowerBound)
-                }
+            let start = x + range.lowerBound * d
+            let out = UnsafeMutableRawPointer(cast + range.lowerBound * rowSize)
+            switch precision {
+            case .bfloat16:
+                pp_rms_cast_bf16(
+                    kernels, range.count, d, start, d, epsilon, out.assumingMemoryBound(to: UInt16.self),
+                    rowSize / 2, scales + range.lowerBound)
+            case .int8:
+                pp_rms_quant_int8(
+                    kernels, range.count, d, start, d, gain.pointer, epsilon,
+                    out.assumingMemoryBound(to: Int8.self), rowSize, scales + range.lowerBound)
             }
         }
         return GemmInput(rows: cast, rowSize: rowSize, scales: scales)
@@ -120,11 +118,9 @@ extension PackedLayers {
         let quantized: UnsafeMutablePointer<Int8> = workspace.quantized.reserve(rows * rowSize)
         let scales: UnsafeMutablePointer<Float> = workspace.quantizedScales.reserve(rows)
         team.split(rows, grain: 8) { range in
-            withUnsafePointer(to: cpu) { cpu in
-                pp_quant_int8(
-                    cpu, range.count, matrix.depth, x + range.lowerBound * xStride, xStride,
-                    quantized + range.lowerBound * rowSize, rowSize, scales + range.lowerBound)
-            }
+            pp_quant_int8(
+                kernels, range.count, matrix.depth, x + range.lowerBound * xStride, xStride,
+                quantized + range.lowerBound * rowSize, rowSize, scales + range.lowerBound)
         }
         let input = GemmInput(rows: quantized, rowSize: rowSize, scales: scales)
         multiply(input, rows, matrix, team, configure)
@@ -165,16 +161,14 @@ extension PackedLayers {
 
     /// Runs a part of a product on the calling thread.
     func run(_ gemm: pp_gemm, _ matrix: PackedMatrix, _ rows: Range<Int>, _ panels: Range<Int>) {
-        withUnsafePointer(to: cpu) { cpu in
-            withUnsafePointer(to: gemm) { gemm in
-                switch matrix.precision {
-                case .bfloat16:
-                    pp_gemm_bf16(
-                        cpu, gemm, rows.lowerBound, rows.upperBound, panels.lowerBound, panels.upperBound)
-                case .int8:
-                    pp_gemm_int8(
-                        cpu, gemm, rows.lowerBound, rows.upperBound, panels.lowerBound, panels.upperBound)
-                }
+        withUnsafePointer(to: gemm) { gemm in
+            switch matrix.precision {
+            case .bfloat16:
+                pp_gemm_bf16(
+                    kernels, gemm, rows.lowerBound, rows.upperBound, panels.lowerBound, panels.upperBound)
+            case .int8:
+                pp_gemm_int8(
+                    kernels, gemm, rows.lowerBound, rows.upperBound, panels.lowerBound, panels.upperBound)
             }
         }
     }
@@ -190,11 +184,9 @@ extension PackedLayers {
         let cast: UnsafeMutablePointer<UInt16> = workspace.hidden.reserve(rows * rowSize / 2)
         let scales: UnsafeMutablePointer<Float> = workspace.scales.reserve(rows)
         let quantized: UnsafeMutablePointer<Int8> = workspace.rows.reserve(rows * rowSize)
-        withUnsafePointer(to: cpu) { cpu in
-            for row in 0..<rows { pp_f32_to_bf16(cpu, d, hidden + row * d, cast + row * rowSize / 2) }
-            if head.precision == .int8 {
-                pp_quant_int8(cpu, rows, d, cast, rowSize / 2, quantized, rowSize, scales)
-            }
+        for row in 0..<rows { pp_f32_to_bf16(kernels, d, hidden + row * d, cast + row * rowSize / 2) }
+        if head.precision == .int8 {
+            pp_quant_int8(kernels, rows, d, cast, rowSize / 2, quantized, rowSize, scales)
         }
         let input =
             head.precision == .bfloat16

@@ -62,7 +62,7 @@ protocol Arithmetic: AnyObject {
 
     var configuration: T5Configuration { get }
     var pool: WorkerPool { get }
-    var cpu: pp_cpu { get }
+    var kernels: UnsafePointer<pp_kernels> { get }
     var matrices: CoreMatrices<Matrix> { get }
     var encoderBias: PositionBias { get }
     var decoderBias: PositionBias { get }

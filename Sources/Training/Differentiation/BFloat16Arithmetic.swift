@@ -9,7 +9,7 @@ import Tensors
 final class BFloat16Arithmetic: Arithmetic {
     let configuration: T5Configuration
     let pool: WorkerPool
-    let cpu: pp_cpu
+    let kernels: UnsafePointer<pp_kernels>
     let matrices: CoreMatrices<BFloat16Matrix>
     let encoderBias: PositionBias
     let decoderBias: PositionBias
@@ -27,9 +27,9 @@ final class BFloat16Arithmetic: Arithmetic {
         self.core = core
         self.pool = pool
         configuration = core.configuration
-        cpu = core.processor.cpu
+        kernels = core.processor.kernels
         isGated = configuration.feedForward == .gatedGELU
-        panels = TransposedPanels(cpu: cpu, pool: pool, headWidth: configuration.headWidth)
+        panels = TransposedPanels(kernels: kernels, pool: pool, headWidth: configuration.headWidth)
         matrices = CoreMatrices(weights, panels)
         wideWidth = matrices.encoder.first?.feedForward.wi.outputs ?? configuration.feedForwardWidth
         encoderBias = PositionBias(
@@ -61,9 +61,7 @@ final class BFloat16Arithmetic: Arithmetic {
 
     func narrow(_ x: Rows<Float>, _ count: Int, width: Int, into out: Rows<UInt16>, _ part: Part) {
         part.team.split(count, grain: 8) { range in
-            withUnsafePointer(to: cpu) { cpu in
-                for row in range { pp_f32_to_bf16(cpu, width, x.row(row), out.row(row)) }
-            }
+            for row in range { pp_f32_to_bf16(kernels, width, x.row(row), out.row(row)) }
         }
     }
 
@@ -71,11 +69,9 @@ final class BFloat16Arithmetic: Arithmetic {
 
     func gate(_ wide: Rows<UInt16>, into hidden: Rows<UInt16>, _ part: Part) {
         part.team.split(part.count, grain: 8) { range in
-            withUnsafePointer(to: cpu) { cpu in
-                pp_bf16_gate(
-                    cpu, wide.row(range.lowerBound), wide.stride, range.count, configuration.feedForwardWidth,
-                    hidden.row(range.lowerBound), hidden.stride)
-            }
+            pp_bf16_gate(
+                kernels, wide.row(range.lowerBound), wide.stride, range.count, configuration.feedForwardWidth,
+                hidden.row(range.lowerBound), hidden.stride)
         }
     }
 
@@ -87,14 +83,12 @@ final class BFloat16Arithmetic: Arithmetic {
             out = Rows(start: part.workspace.wideGradient.reserve(part.count * spacing), stride: spacing)
         }
         part.team.split(part.count, grain: 8) { range in
-            withUnsafePointer(to: cpu) { cpu in
-                if isGated {
-                    pp_bf16_gate_gradient(
-                        cpu, wide.row(range.lowerBound), wide.stride, hiddenGradient.row(range.lowerBound),
-                        hiddenGradient.stride, range.count, width, out.row(range.lowerBound), out.stride)
-                } else {
-                    for row in range { pp_bf16_relu_gradient(cpu, wide.row(row), out.row(row), width) }
-                }
+            if isGated {
+                pp_bf16_gate_gradient(
+                    kernels, wide.row(range.lowerBound), wide.stride, hiddenGradient.row(range.lowerBound),
+                    hiddenGradient.stride, range.count, width, out.row(range.lowerBound), out.stride)
+            } else {
+                for row in range { pp_bf16_relu_gradient(kernels, wide.row(row), out.row(row), width) }
             }
         }
         return out
@@ -104,29 +98,23 @@ final class BFloat16Arithmetic: Arithmetic {
 
     func keepSigns(_ wide: Rows<UInt16>, in signs: Rows<UInt32>, _ part: Part) {
         part.team.split(part.count, grain: 8) { range in
-            withUnsafePointer(to: cpu) { cpu in
-                for row in range { pp_bf16_signs(cpu, wide.row(row), wideWidth, signs.row(row)) }
-            }
+            for row in range { pp_bf16_signs(kernels, wide.row(row), wideWidth, signs.row(row)) }
         }
     }
 
     func wideGradient(_ signs: Rows<UInt32>, _ hiddenGradient: Rows<UInt16>, _ part: Part) {
         part.team.split(part.count, grain: 8) { range in
-            withUnsafePointer(to: cpu) { cpu in
-                for row in range {
-                    pp_bf16_signs_gradient(cpu, signs.row(row), hiddenGradient.row(row), wideWidth)
-                }
+            for row in range {
+                pp_bf16_signs_gradient(kernels, signs.row(row), hiddenGradient.row(row), wideWidth)
             }
         }
     }
 
     func drop(_ rows: Rows<UInt16>, width: Int, _ site: DropoutSite, _ part: Part) {
         part.team.split(part.count, grain: 8) { range in
-            withUnsafePointer(to: cpu) { cpu in
-                for row in range {
-                    var dropout = site.row(part.first + row)
-                    pp_bf16_dropout(cpu, &dropout, rows.row(row), width)
-                }
+            for row in range {
+                var dropout = site.row(part.first + row)
+                pp_bf16_dropout(kernels, &dropout, rows.row(row), width)
             }
         }
     }

@@ -52,7 +52,7 @@ extension BFloat16Arithmetic {
             attention.dropout = dropout
             let scratch: UnsafeMutablePointer<UInt8> = workspace.attention.reserve(
                 pp_attention_scratch(span.keys.count, width))
-            withUnsafePointer(to: cpu) { pp_attention_block($0, &attention, 0, span.queries.count, scratch) }
+            pp_attention_block(kernels, &attention, 0, span.queries.count, scratch)
         }
     }
 
@@ -87,7 +87,7 @@ extension BFloat16Arithmetic {
             gradient.dropout = dropout
             let scratch: UnsafeMutablePointer<UInt8> = workspace.attention.reserve(
                 pp_attention_gradient_scratch(span.keys.count, width))
-            withUnsafePointer(to: cpu) { pp_attention_gradients($0, &gradient, scratch) }
+            pp_attention_gradients(kernels, &gradient, scratch)
         }
     }
 }

@@ -44,10 +44,8 @@ extension BFloat16Arithmetic {
                     pp_attention_scratch(span.keys.count, configuration.modelWidth))
                 withDropout(dropout, span) { dropout in
                     attention.dropout = dropout
-                    withUnsafePointer(to: cpu) { cpu in
-                        pp_attention_block(
-                            cpu, &attention, 0, span.queries.count * configuration.heads, scratch)
-                    }
+                    pp_attention_block(
+                        kernels, &attention, 0, span.queries.count * configuration.heads, scratch)
                 }
             }
         }
@@ -95,7 +93,7 @@ extension BFloat16Arithmetic {
                     pp_attention_gradient_scratch(span.keys.count, configuration.modelWidth))
                 withDropout(dropout, span) { dropout in
                     gradient.dropout = dropout
-                    withUnsafePointer(to: cpu) { pp_attention_gradients($0, &gradient, scratch) }
+                    pp_attention_gradients(kernels, &gradient, scratch)
                 }
             }
         }
@@ -165,7 +163,7 @@ extension BFloat16Arithmetic {
 
     private func multiplyHead(_ gemm: inout pp_gemm, _ rows: Int, panels: Int) {
         gemm.epilogue = PP_STORE_BF16
-        withUnsafePointer(to: cpu) { pp_gemm_bf16($0, &gemm, 0, rows, 0, panels) }
+        pp_gemm_bf16(kernels, &gemm, 0, rows, 0, panels)
     }
 
     /// The sequences' decoder rows as few ranges as possible.

@@ -27,11 +27,9 @@ extension BFloat16Arithmetic {
             start: part.workspace.normalized.reserve(part.count * spacing), stride: spacing)
         let scales: UnsafeMutablePointer<Float> = part.workspace.scales.reserve(part.count)
         part.team.split(part.count, grain: 8) { range in
-            withUnsafePointer(to: cpu) { cpu in
-                pp_rms_cast_bf16(
-                    cpu, range.count, d, x.row(range.lowerBound), x.stride, configuration.layerNormEpsilon,
-                    cast.row(range.lowerBound), spacing, scales + range.lowerBound)
-            }
+            pp_rms_cast_bf16(
+                kernels, range.count, d, x.row(range.lowerBound), x.stride, configuration.layerNormEpsilon,
+                cast.row(range.lowerBound), spacing, scales + range.lowerBound)
         }
         var gemm = forward(cast, matrix)
         gemm.row_scale = UnsafePointer(scales)
@@ -128,10 +126,8 @@ extension BFloat16Arithmetic {
                     part.panels = UnsafeRawPointer(panels)
                     part.columns = gemm.columns - first * Int(PP_PANEL)
                     configure(&part, first * Int(PP_PANEL))
-                    withUnsafePointer(to: cpu) { cpu in
-                        pp_transpose_bf16(cpu, source, piece.depth, outputs, first, last, panels)
-                        pp_gemm_bf16(cpu, &part, 0, rows, 0, last - first)
-                    }
+                    pp_transpose_bf16(kernels, source, piece.depth, outputs, first, last, panels)
+                    pp_gemm_bf16(kernels, &part, 0, rows, 0, last - first)
                 }
             }
         }
@@ -159,13 +155,11 @@ extension BFloat16Arithmetic {
     private func run(_ gemm: pp_gemm, _ rows: Int, _ panels: Int, _ team: Team) {
         let byRows = rows >= 64 * team.threadCount
         team.split(byRows ? rows : panels, grain: byRows ? 16 : 2) { range in
-            withUnsafePointer(to: cpu) { cpu in
-                withUnsafePointer(to: gemm) { gemm in
-                    if byRows {
-                        pp_gemm_bf16(cpu, gemm, range.lowerBound, range.upperBound, 0, panels)
-                    } else {
-                        pp_gemm_bf16(cpu, gemm, 0, rows, range.lowerBound, range.upperBound)
-                    }
+            withUnsafePointer(to: gemm) { gemm in
+                if byRows {
+                    pp_gemm_bf16(kernels, gemm, range.lowerBound, range.upperBound, 0, panels)
+                } else {
+                    pp_gemm_bf16(kernels, gemm, 0, rows, range.lowerBound, range.upperBound)
                 }
             }
         }
@@ -186,10 +180,8 @@ extension BFloat16Arithmetic {
     private func round(_ x: UnsafeMutablePointer<Float>, _ count: Int) {
         withUnsafeTemporaryAllocation(of: UInt16.self, capacity: count) { rounded in
             guard let start = rounded.baseAddress else { return }
-            withUnsafePointer(to: cpu) { cpu in
-                pp_f32_to_bf16(cpu, count, x, start)
-                pp_bf16_to_f32(cpu, count, start, x)
-            }
+            pp_f32_to_bf16(kernels, count, x, start)
+            pp_bf16_to_f32(kernels, count, start, x)
         }
     }
 

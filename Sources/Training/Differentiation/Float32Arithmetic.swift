@@ -8,7 +8,7 @@ import Tensors
 final class Float32Arithmetic: Arithmetic {
     let configuration: T5Configuration
     let pool: WorkerPool
-    let cpu: pp_cpu
+    let kernels: UnsafePointer<pp_kernels>
     let matrices: CoreMatrices<Float32Matrix>
     let encoderBias: PositionBias
     let decoderBias: PositionBias
@@ -29,7 +29,7 @@ final class Float32Arithmetic: Arithmetic {
         self.weights = weights
         self.configuration = configuration
         self.pool = pool
-        cpu = processor.cpu
+        kernels = processor.kernels
         isGated = configuration.feedForward == .gatedGELU
         tracksWeights = gradient != nil
         let gradient = gradient ?? { _ in nil }
@@ -76,7 +76,7 @@ final class Float32Arithmetic: Arithmetic {
         let out = Rows<Float>(start: part.workspace.normalized.reserve(part.count * d), stride: d)
         pool.ranges(of: part.count, grain: 8) { range in
             pp_f32_rms_norm(
-                x.row(range.lowerBound), x.stride, norm.values, configuration.layerNormEpsilon, 1,
+                kernels, x.row(range.lowerBound), x.stride, norm.values, configuration.layerNormEpsilon, 1,
                 range.count, d,
                 out.row(range.lowerBound), d)
         }
@@ -89,7 +89,7 @@ final class Float32Arithmetic: Arithmetic {
         project(x, norm, matrix, into: wide, part)
         guard !isGated else { return }
         pool.ranges(of: part.count) { range in
-            pp_f32_relu(wide.row(range.lowerBound), range.count * wide.stride)
+            pp_f32_relu(kernels, wide.row(range.lowerBound), range.count * wide.stride)
         }
     }
 
@@ -135,12 +135,10 @@ final class Float32Arithmetic: Arithmetic {
     func gate(_ wide: Rows<Float>, into hidden: Rows<Float>, _ part: Part) {
         let width = configuration.feedForwardWidth
         pool.ranges(of: part.count) { range in
-            withUnsafePointer(to: cpu) { cpu in
-                let row = wide.row(range.lowerBound)
-                pp_f32_gate(
-                    cpu, row, row + width, wide.stride, range.count, width, hidden.row(range.lowerBound),
-                    hidden.stride)
-            }
+            let row = wide.row(range.lowerBound)
+            pp_f32_gate(
+                kernels, row, row + width, wide.stride, range.count, width, hidden.row(range.lowerBound),
+                hidden.stride)
         }
     }
 
@@ -148,36 +146,30 @@ final class Float32Arithmetic: Arithmetic {
         let width = configuration.feedForwardWidth
         guard isGated else {
             pool.ranges(of: part.count) { range in
-                withUnsafePointer(to: cpu) { cpu in
-                    pp_f32_relu_gradient(
-                        cpu, wide.row(range.lowerBound), hiddenGradient.row(range.lowerBound),
-                        range.count * width)
-                }
+                pp_f32_relu_gradient(
+                    kernels, wide.row(range.lowerBound), hiddenGradient.row(range.lowerBound),
+                    range.count * width)
             }
             return hiddenGradient
         }
         let out = Rows<Float>(
             start: part.workspace.wideGradient.reserve(part.count * 2 * width), stride: 2 * width)
         pool.ranges(of: part.count) { range in
-            withUnsafePointer(to: cpu) { cpu in
-                let row = wide.row(range.lowerBound)
-                let to = out.row(range.lowerBound)
-                pp_f32_gate_gradient(
-                    cpu, row, row + width, wide.stride, hiddenGradient.row(range.lowerBound),
-                    hiddenGradient.stride,
-                    range.count, width, to, to + width, out.stride)
-            }
+            let row = wide.row(range.lowerBound)
+            let to = out.row(range.lowerBound)
+            pp_f32_gate_gradient(
+                kernels, row, row + width, wide.stride, hiddenGradient.row(range.lowerBound),
+                hiddenGradient.stride,
+                range.count, width, to, to + width, out.stride)
         }
         return out
     }
 
     func drop(_ rows: Rows<Float>, width: Int, _ site: DropoutSite, _ part: Part) {
         pool.ranges(of: part.count, grain: 8) { range in
-            withUnsafePointer(to: cpu) { cpu in
-                for row in range {
-                    var dropout = site.row(part.first + row)
-                    pp_f32_dropout(cpu, &dropout, rows.row(row), width)
-                }
+            for row in range {
+                var dropout = site.row(part.first + row)
+                pp_f32_dropout(kernels, &dropout, rows.row(row), width)
             }
         }
     }
@@ -230,16 +222,12 @@ final class Float32Arithmetic: Arithmetic {
         guard let gradient = norm.gradient else { return }
         let d = configuration.modelWidth
         let rms: UnsafeMutablePointer<Float> = part.workspace.scales.reserve(count)
-        withUnsafePointer(to: cpu) { cpu in
-            pp_f32_inverse_rms(cpu, x.start, x.stride, configuration.layerNormEpsilon, count, d, rms)
-        }
+        pp_f32_inverse_rms(kernels, x.start, x.stride, configuration.layerNormEpsilon, count, d, rms)
         pool.ranges(of: d, grain: 16) { range in
-            withUnsafePointer(to: cpu) { cpu in
-                pp_f32_gain_gradient(
-                    cpu, x.start, x.stride, rms, scale, g.start, g.stride, count, range.lowerBound,
-                    range.upperBound,
-                    gradient)
-            }
+            pp_f32_gain_gradient(
+                kernels, x.start, x.stride, rms, scale, g.start, g.stride, count, range.lowerBound,
+                range.upperBound,
+                gradient)
         }
     }
 

@@ -15,21 +15,24 @@ extension Float32Arithmetic {
         let width: Int
 
         /// The probabilities of a block of queries `[rows, keys]`.
-        func probabilities(_ first: Int, _ rows: Int, into p: UnsafeMutablePointer<Float>) {
+        func probabilities(
+            _ first: Int, _ rows: Int, into p: UnsafeMutablePointer<Float>,
+            _ kernels: UnsafePointer<pp_kernels>
+        ) {
             Float32Block.multiplyTransposed(
                 rows, keys, width, q.row(first), q.stride, k.start, k.stride, p, keys)
-            pp_f32_softmax_bias(p, keys, bias.map { $0 - first }, rows, keys)
+            pp_f32_softmax_bias(kernels, p, keys, bias.map { $0 - first }, rows, keys)
         }
 
         /// Dropout of a block of the probabilities, or of their gradients.
-        func drop(_ first: Int, _ rows: Int, _ p: UnsafeMutablePointer<Float>, _ cpu: pp_cpu) {
+        func drop(
+            _ first: Int, _ rows: Int, _ p: UnsafeMutablePointer<Float>, _ kernels: UnsafePointer<pp_kernels>
+        ) {
             guard let dropout else { return }
-            withUnsafePointer(to: cpu) { cpu in
-                for row in 0..<rows {
-                    var row_ = dropout
-                    row_.key = pp_dropout_key(dropout.key, UInt64(first + row))
-                    pp_f32_dropout(cpu, &row_, p + row * keys, keys)
-                }
+            for row in 0..<rows {
+                var row_ = dropout
+                row_.key = pp_dropout_key(dropout.key, UInt64(first + row))
+                pp_f32_dropout(kernels, &row_, p + row * keys, keys)
             }
         }
     }
@@ -71,8 +74,8 @@ extension Float32Arithmetic {
                 let to = out.from(spans[span].queries.lowerBound).column(column)
                 for first in stride(from: 0, to: head.queries, by: Self.blockRows) {
                     let rows = min(Self.blockRows, head.queries - first)
-                    head.probabilities(first, rows, into: p)
-                    head.drop(first, rows, p, cpu)
+                    head.probabilities(first, rows, into: p, kernels)
+                    head.drop(first, rows, p, kernels)
                     Float32Block.multiply(
                         rows, head.width, head.keys, p, head.keys, head.v.start, head.v.stride, to.row(first),
                         to.stride)
@@ -113,13 +116,13 @@ extension Float32Arithmetic {
                 let dv = dv.from(spans[span].keys.lowerBound).column(column)
                 for first in stride(from: 0, to: head.queries, by: Self.blockRows) {
                     let rows = min(Self.blockRows, head.queries - first)
-                    head.probabilities(first, rows, into: p)
+                    head.probabilities(first, rows, into: p, kernels)
                     Float32Block.multiplyTransposed(
                         rows, keys, width, dOut.row(first), dOut.stride, head.v.start, head.v.stride, dp, keys
                     )
-                    head.drop(first, rows, dp, cpu)
-                    withUnsafePointer(to: cpu) { pp_f32_softmax_gradient($0, p, keys, dp, keys, rows, keys) }
-                    head.drop(first, rows, p, cpu)
+                    head.drop(first, rows, dp, kernels)
+                    pp_f32_softmax_gradient(kernels, p, keys, dp, keys, rows, keys)
+                    head.drop(first, rows, p, kernels)
                     Float32Block.multiplyLeftTransposed(
                         keys, width, rows, p, keys, dOut.row(first), dOut.stride, dv.start, dv.stride,
                         accumulate: first > 0)

@@ -110,7 +110,8 @@ extension ReversePass {
         next = 0
         for range in rows {
             pp_f32_rms_norm_gradient(
-                arithmetic.cpu, x.row(range.lowerBound), norm, arithmetic.configuration.layerNormEpsilon, 1,
+                arithmetic.kernels, x.row(range.lowerBound), norm, arithmetic.configuration.layerNormEpsilon,
+                1,
                 normalized.from(next), g.from(range.lowerBound), range.count, width)
             next += range.count
         }

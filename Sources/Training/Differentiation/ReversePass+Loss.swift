@@ -52,7 +52,7 @@ extension ReversePass {
             let (_, logits) = multiplyHead(block, part)
             let parts = part.team.map(block.count) { place in
                 Double(logits.row(place)[Int(block[place].target)])
-                    - pp_f32_log_sum_exp(logits.row(place), vocabulary)
+                    - pp_f32_log_sum_exp(arithmetic.kernels, logits.row(place), vocabulary)
             }
             for (position, likelihood) in zip(block, parts) { likelihoods[position.path] += likelihood }
         }
@@ -98,7 +98,7 @@ extension ReversePass {
             let hidden = memory.decoded.row(position.row)
             let candidates = position.candidates ?? []
             let rows = candidates.map { heads.pointer + (places[$0] ?? 0) * d }
-            let logits = rows.map { Double(pp_f32_dot(hidden, $0, d)) }
+            let logits = rows.map { Double(pp_f32_dot(arithmetic.kernels, hidden, $0, d)) }
             let largest = logits.max() ?? 0
             let total = largest + log(logits.reduce(0) { $0 + exp($1 - largest) })
             let out = gradient.row(position.row)
@@ -123,13 +123,11 @@ extension ReversePass {
         let (hidden, logits) = multiplyHead(positions, part)
         let parts = part.team.map(positions.count) { place -> Double in
             let position = positions[place]
-            let total = pp_f32_log_sum_exp(logits.row(place), vocabulary)
+            let total = pp_f32_log_sum_exp(arithmetic.kernels, logits.row(place), vocabulary)
             let loss = total - Double(logits.row(place)[Int(position.target)])
-            withUnsafePointer(to: arithmetic.cpu) { cpu in
-                pp_f32_likelihood_gradient(
-                    cpu, logits.row(place), vocabulary, Float(total), weights[position.path],
-                    Int(position.target))
-            }
+            pp_f32_likelihood_gradient(
+                arithmetic.kernels, logits.row(place), vocabulary, Float(total), weights[position.path],
+                Int(position.target))
             return loss
         }
         for (position, loss) in zip(positions, parts) {

@@ -28,7 +28,8 @@ extension ReversePass {
         let epsilon = arithmetic.configuration.layerNormEpsilon
         part.team.split(part.count, grain: 8) { range in
             pp_f32_rms_norm(
-                x.row(range.lowerBound), x.stride, norm.values, epsilon, scale, range.count, width,
+                arithmetic.kernels, x.row(range.lowerBound), x.stride, norm.values, epsilon, scale,
+                range.count, width,
                 out.row(range.lowerBound), out.stride)
         }
     }
@@ -45,7 +46,7 @@ extension ReversePass {
         let epsilon = arithmetic.configuration.layerNormEpsilon
         part.team.split(part.count, grain: 8) { range in
             pp_f32_rms_norm_gradient(
-                arithmetic.cpu, x.row(range.lowerBound), norm, epsilon, scale,
+                arithmetic.kernels, x.row(range.lowerBound), norm, epsilon, scale,
                 gradient.from(range.lowerBound),
                 g.from(range.lowerBound), range.count, width)
         }
@@ -95,11 +96,9 @@ extension ReversePass {
     func drop(_ x: Rows<Float>, _ place: DropoutPlace, _ layer: Int, _ part: Part) {
         guard let site = dropout?.site(place, layer: layer) else { return }
         part.team.split(part.count, grain: 8) { range in
-            withUnsafePointer(to: arithmetic.cpu) { cpu in
-                for row in range {
-                    var dropout = site.row(part.first + row)
-                    pp_f32_dropout(cpu, &dropout, x.row(row), width)
-                }
+            for row in range {
+                var dropout = site.row(part.first + row)
+                pp_f32_dropout(arithmetic.kernels, &dropout, x.row(row), width)
             }
         }
     }
@@ -107,13 +106,12 @@ extension ReversePass {
 
 /// `pp_f32_rms_norm_gradient` of rows.
 func pp_f32_rms_norm_gradient(
-    _ cpu: pp_cpu, _ x: UnsafePointer<Float>, _ norm: NormGain, _ epsilon: Float, _ scale: Float,
+    _ kernels: UnsafePointer<pp_kernels>, _ x: UnsafePointer<Float>, _ norm: NormGain, _ epsilon: Float,
+    _ scale: Float,
     _ gradient: Rows<Float>, _ g: Rows<Float>, _ count: Int, _ width: Int
 ) {
-    withUnsafePointer(to: cpu) { cpu in
-        pp_f32_rms_norm_gradient(
-            cpu, x, width, norm.values, epsilon, scale, gradient.start, gradient.stride, count, width,
-            g.start,
-            g.stride)
-    }
+    pp_f32_rms_norm_gradient(
+        kernels, x, width, norm.values, epsilon, scale, gradient.start, gradient.stride, count, width,
+        g.start,
+        g.stride)
 }

@@ -38,14 +38,14 @@ struct BFloat16Matrix {
 /// Those of the encoder, whose products have many rows. The decoder's and the head's have few, and read each weight
 /// once: there transposing as one goes costs little, and saves the memory.
 final class TransposedPanels {
-    private let cpu: pp_cpu
+    private let kernels: UnsafePointer<pp_kernels>
     private let pool: WorkerPool
     private let headWidth: Int
     /// What holds the panels.
     private(set) var buffers: [AlignedBuffer] = []
 
-    init(cpu: pp_cpu, pool: WorkerPool, headWidth: Int) {
-        self.cpu = cpu
+    init(kernels: UnsafePointer<pp_kernels>, pool: WorkerPool, headWidth: Int) {
+        self.kernels = kernels
         self.pool = pool
         self.headWidth = headWidth
     }
@@ -90,11 +90,9 @@ final class TransposedPanels {
             let source = (part.panels + first * part.panelSize).assumingMemoryBound(to: UInt16.self)
             let (panels, start) = (BFloat16Matrix.backPanelCount(part), out)
             pool.ranges(of: panels) { range in
-                withUnsafePointer(to: cpu) { cpu in
-                    pp_transpose_bf16(
-                        cpu, source, part.depth, outputs, range.lowerBound, range.upperBound,
-                        start + range.lowerBound * size)
-                }
+                pp_transpose_bf16(
+                    kernels, source, part.depth, outputs, range.lowerBound, range.upperBound,
+                    start + range.lowerBound * size)
             }
             out += panels * size
         }
