@@ -146,26 +146,29 @@ struct Product {
         ) { pool in
             turn = (turn + 1) % copies
             let weights = buffers.weights.pointer + turn * bytes
-            let parts = min(pool.threadCount, buffers.threads)
-            // Many rows are split over the threads, of few the panels.
-            let splitsRows = rows >= 32 * parts
-            pool.parallel(parts) { part in
+            var call = call
+            call.panels = UnsafeRawPointer(weights)
+            let multiply = type == .int8 ? pp_gemm_int8 : pp_gemm_bf16
+            func run(_ gemm: pp_gemm, _ rows: Range<Int>, _ panels: Range<Int>) {
+                withUnsafePointer(to: gemm) { gemm in
+                    multiply(
+                        pool.kernels, gemm, rows.lowerBound, rows.upperBound, panels.lowerBound,
+                        panels.upperBound)
+                }
+            }
+            let team = Team(pool: pool)
+            guard epilogue == PP_ARGMAX else {
+                return team.splitProduct(rows: rows, panels: 0..<panels) { run(call, $0, $1) }
+            }
+            team.eachPart(ofPanels: panels) { part, panels in
                 var gemm = call
-                gemm.panels = UnsafeRawPointer(weights)
-                let place = part * 2 * rows
-                gemm.best = best.elements(Float.self) + place
-                gemm.best_index = best.elements(Int32.self) + place + rows
+                gemm.best = best.elements(Float.self) + part * 2 * rows
+                gemm.best_index = best.elements(Int32.self) + (2 * part + 1) * rows
                 for row in 0..<rows {
                     gemm.best[row] = -.infinity
                     gemm.best_index[row] = .max
                 }
-                let (count, grain) = splitsRows ? (rows, 32) : (panels, 2)
-                let grains = (count + grain - 1) / grain
-                let lower = grains * part / parts * grain
-                let upper = min(count, grains * (part + 1) / parts * grain)
-                let (m, p) = splitsRows ? (lower..<upper, 0..<panels) : (0..<rows, lower..<upper)
-                let multiply = type == .int8 ? pp_gemm_int8 : pp_gemm_bf16
-                multiply(pool.kernels, &gemm, m.lowerBound, m.upperBound, p.lowerBound, p.upperBound)
+                run(gemm, 0..<rows, panels)
             }
         }
     }

@@ -107,7 +107,6 @@ extension T5Session {
         let x = FloatBuffer(count: total * d)
         var rows: [DecoderRow] = []
         rows.reserveCapacity(total)
-        var longest = 0
         for input in inputs {
             let sequence = input.sequence
             let base = sequence.length
@@ -126,11 +125,10 @@ extension T5Session {
                 } else {
                     rows.append(DecoderRow(sequence: sequence, slot: slot, position: slot, path: nil))
                 }
-                longest = max(longest, rows[rows.count - 1].position + 1, sequence.encoderRows.count)
             }
             sequence.length = base + input.tokens.count
         }
-        layers.decode(x.pointer, rows, longest: longest)
+        layers.decode(x.pointer, rows)
         return x
     }
 }

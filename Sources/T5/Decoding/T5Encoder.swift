@@ -36,40 +36,11 @@ extension T5Session {
             }
         }
         layers.encode(x.pointer, lengths: lengths)
-        var memories: [CrossAttentionMemory] = []
-        var projected: [Range<Int>] = []
-        var first = 0
-        let packed = layers.encoderOutputs(x.pointer, lengths: lengths) { sequence in
-            inputs[sequence].decoderRows
-        }
-        for (sequence, buffer) in packed.enumerated() {
-            let rows = lengths[sequence]..<lengths[sequence + 1]
-            if let buffer {
-                memories.append(.encoderOutput(buffer))
-            } else {
-                memories.append(.keysValues(first: first))
-                projected.append(rows)
-                first += rows.count
-            }
-        }
+        let (memories, keysValues) = layers.crossAttentionMemory(
+            x.pointer, lengths: lengths, decoderRows: inputs.map(\.decoderRows))
         return EncodedBatch(
-            cumulativeSequenceLengths: lengths, rows: x,
-            crossKeysValues: layers.crossKeysValues(sideBySide(x, projected), rows: first),
-            crossMemories: memories, width: d)
-    }
-
-    /// Some stretches of encoder rows one after another; the rows themselves when those are all of them.
-    private func sideBySide(_ x: FloatBuffer, _ stretches: [Range<Int>]) -> UnsafePointer<Float> {
-        let d = configuration.modelWidth
-        let count = stretches.reduce(0) { $0 + $1.count }
-        guard count < (stretches.last?.upperBound ?? 0) else { return UnsafePointer(x.pointer) }
-        let copy: UnsafeMutablePointer<Float> = gathered.reserve(count * d)
-        var row = 0
-        for stretch in stretches {
-            (copy + row * d).update(from: x.pointer + stretch.lowerBound * d, count: stretch.count * d)
-            row += stretch.count
-        }
-        return UnsafePointer(copy)
+            cumulativeSequenceLengths: lengths, rows: x, crossKeysValues: keysValues, crossMemories: memories,
+            width: d)
     }
 
     /// Checks rows' values: one that is not finite would make the whole sequence's numbers meaningless.

@@ -38,13 +38,13 @@ public final class T5Session {
     }
 
     /// Copies some of the decoder's output rows side by side.
-    func gather(_ hidden: FloatBuffer, rows: some Collection<Int>) -> UnsafePointer<Float> {
+    func gather(_ hidden: FloatBuffer, rows: some Collection<Int>) -> UnsafeMutablePointer<Float> {
         let d = configuration.modelWidth
         let gathered: UnsafeMutablePointer<Float> = gathered.reserve(rows.count * d)
         for (index, row) in rows.enumerated() {
             (gathered + index * d).update(from: hidden.pointer + row * d, count: d)
         }
-        return UnsafePointer(gathered)
+        return gathered
     }
 
     /// Calls `body` with the logits `[vocab_size]` of each of some decoder output rows, a few rows in memory at a

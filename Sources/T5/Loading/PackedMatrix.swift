@@ -9,11 +9,11 @@ package enum PackedPrecision: String, Sendable {
     case int8
 }
 
-/// One GEMM's weights in panels of 16 output channels (see `pack.h`), from one or more checkpoint matrices.
-package struct PackedMatrix: Sendable {
+/// A matrix in panels of 16 output channels (see `pack.h`), from one or more checkpoint matrices.
+package struct PackedPanels: Sendable {
     /// How the kernels read it.
     package let precision: PackedPrecision
-    /// Depth: the width of its input rows.
+    /// Width of its input rows.
     package let depth: Int
     /// Output columns that exist; for a gated product the number of gated outputs.
     package let columns: Int
@@ -22,14 +22,33 @@ package struct PackedMatrix: Sendable {
     package let isGated: Bool
     /// Safe to share: nobody writes to them once they are packed, and the arena that holds them outlives every
     /// use (the core owns it).
-    package nonisolated(unsafe) let panels: UnsafeRawPointer
+    package nonisolated(unsafe) let start: UnsafeRawPointer
     package nonisolated(unsafe) let columnScales: UnsafePointer<Float>?
     package nonisolated(unsafe) let columnSums: UnsafePointer<Int32>?
+
+    package init(
+        precision: PackedPrecision, depth: Int, columns: Int, panelCount: Int, isGated: Bool = false,
+        start: UnsafeRawPointer, columnScales: UnsafePointer<Float>? = nil,
+        columnSums: UnsafePointer<Int32>? = nil
+    ) {
+        self.precision = precision
+        self.depth = depth
+        self.columns = columns
+        self.panelCount = panelCount
+        self.isGated = isGated
+        self.start = start
+        self.columnScales = columnScales
+        self.columnSums = columnSums
+    }
 
     /// Bytes of a panel.
     package var panelSize: Int {
         precision == .bfloat16 ? 2 * pp_panel_bf16(depth) : pp_panel_int8(depth)
     }
+
+    /// Columns of the product's output as its rows lie in memory before a gate is applied: with padding where gate and
+    /// up alternate.
+    package var wideColumns: Int { isGated ? panelCount * Int(PP_PANEL) : columns }
 
     /// The panels of some columns, which start at a panel's first column.
     func panels(of columns: Range<Int>) -> Range<Int> {
@@ -37,6 +56,36 @@ package struct PackedMatrix: Sendable {
         let perColumns = isGated ? 2 : 1
         return columns.lowerBound / panel * perColumns..<(columns.upperBound + panel - 1) / panel * perColumns
     }
+
+    /// Where a panel begins.
+    package func from(panel: Int) -> UnsafeRawPointer { start + panel * panelSize }
+}
+
+/// A core's matrix as the fast modes multiply with it.
+package struct PackedMatrix: Sendable {
+    /// Parts with some of the inputs each, which are added: more than one of the feed-forward layer's second matrix
+    /// only. Between the two products of a slice hundreds of rows stay in the cache.
+    package let slices: [PackedPanels]
+    /// Of the matrix of cross-attention's keys and values: how it is applied to the decoder's rows instead. `nil` where
+    /// heads do not fill whole panels.
+    package let absorbed: AbsorbedKeysValues?
+
+    init(_ slices: [PackedPanels], absorbed: AbsorbedKeysValues? = nil) {
+        self.slices = slices
+        self.absorbed = absorbed
+    }
+
+    /// A matrix that is in one slice.
+    package var panels: PackedPanels { slices[0] }
+}
+
+/// The matrices that make keys and values, on the decoder's side, in bfloat16.
+package struct AbsorbedKeysValues: Sendable {
+    /// Each head's part of the keys' matrix transposed, head after head: `[heads × d_model, d_kv]`.
+    package let transposedKeys: PackedPanels
+    /// The matrix that has the values' columns, and the panel where they begin.
+    package let values: PackedPanels
+    package let firstValuePanel: Int
 }
 
 /// A part of a checkpoint's matrix.
@@ -105,7 +154,7 @@ enum MatrixPart {
 }
 
 /// What one packed matrix is made of, and where it lies in the arena.
-struct PackedMatrixPlan {
+struct PackedPanelsPlan {
     let precision: PackedPrecision
     let sources: [MatrixPart]
     /// Gains of the RMSNorm before it, multiplied into the weights; bfloat16 only.
@@ -140,14 +189,14 @@ struct PackedMatrixPlan {
     }
 
     /// The matrix as it lies in an arena.
-    func matrix(in arena: UnsafeRawPointer) -> PackedMatrix {
+    func panels(in arena: UnsafeRawPointer) -> PackedPanels {
         let start = arena + offset
         let scales = (start + panelBytes).assumingMemoryBound(to: Float.self)
         let sums = (start + panelBytes + channelCount * 4).assumingMemoryBound(to: Int32.self)
-        return PackedMatrix(
+        return PackedPanels(
             precision: precision, depth: depth, columns: isGated ? outputs / 2 : outputs,
             panelCount: panelCount,
-            isGated: isGated, panels: start, columnScales: precision == .int8 ? scales : nil,
+            isGated: isGated, start: start, columnScales: precision == .int8 ? scales : nil,
             columnSums: precision == .int8 ? sums : nil)
     }
 

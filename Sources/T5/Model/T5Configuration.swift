@@ -10,6 +10,12 @@ public struct T5Configuration: Sendable, Equatable {
         case relu
         /// `(gelu(x wi_0) * (x wi_1)) wo` with the tanh form of GELU: T5 1.1, Flan-T5, mT5, ByT5.
         case gatedGELU = "gated-gelu"
+
+        /// The matrices that read the layer's input, as checkpoints name them: the gate first.
+        var inputNames: [String] { self == .relu ? ["wi"] : ["wi_0", "wi_1"] }
+
+        /// Whether a gate is multiplied with another factor.
+        package var isGated: Bool { self == .gatedGELU }
     }
 
     /// Rows of the embedding and of the LM head; may exceed the tokenizer's pieces.

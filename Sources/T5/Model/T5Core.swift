@@ -34,17 +34,17 @@ public final class T5Core: Sendable {
     /// The LM head, as it is stored; the embedding table when they are tied.
     package let head: StoredTensor
     /// All tensors as they are stored; `nil` where they are packed, so that nothing holds them in memory twice.
-    package let storedWeights: T5Weights<StoredTensor>?
+    package let storedWeights: CheckpointWeights<StoredTensor>?
     /// The tensors in the form that the precision computes with.
     private let compute: Compute
 
     private enum Compute: Sendable {
-        case float32(T5Weights<FloatTensor>)
+        case float32(T5Weights<Float32Matrix, FloatTensor>)
         case packed(PackedWeights)
     }
 
     /// The matrices as float32, `nil` in another precision.
-    package var floatWeights: T5Weights<FloatTensor>? {
+    package var floatWeights: T5Weights<Float32Matrix, FloatTensor>? {
         if case .float32(let weights) = compute { weights } else { nil }
     }
 
@@ -56,9 +56,13 @@ public final class T5Core: Sendable {
     /// Layers for one session.
     func makeLayers(pool: WorkerPool) -> any T5Layers {
         switch compute {
-        case .float32(let weights): Float32Layers(weights, configuration: configuration, pool: pool)
+        case .float32(let weights):
+            SessionLayers(
+                Float32Operations(
+                    weights, embedding: embedding, configuration: configuration, pool: pool))
         case .packed(let weights):
-            PackedLayers(weights, configuration: configuration, pool: pool, processor: processor)
+            SessionLayers(
+                PackedOperations(weights, configuration: configuration, pool: pool))
         }
     }
 
@@ -75,7 +79,7 @@ public final class T5Core: Sendable {
         let precision = precision ?? .preferred(by: processor)
         self.precision = precision
         let files: [SafetensorsFile]
-        let weights: T5Weights<StoredTensor>
+        let weights: CheckpointWeights<StoredTensor>
         if let shape = Self.randomShape(source) {
             guard let configuration = RandomCoreSource.configuration(shape: shape) else {
                 let shapes = RandomCoreSource.shapes.map { "random:\($0)" }.joined(separator: ", ")
@@ -84,7 +88,7 @@ public final class T5Core: Sendable {
             self.configuration = configuration
             var tensors = RandomCoreSource(configuration: configuration, pool: pool)
             files = []
-            weights = try T5Weights(configuration, from: &tensors)
+            weights = try CheckpointWeights(configuration, from: &tensors)
             fingerprint = try CoreFingerprint().digest(
                 configuration: configuration, facts: "\(source)\n", pool: pool)
         } else {
@@ -95,9 +99,9 @@ public final class T5Core: Sendable {
             configuration = try T5Configuration(path: source + "/config.json")
             var tensors = try T5CheckpointSource(directory: source, configuration: configuration)
             files = tensors.checkpoint.files
-            weights = try T5Weights(configuration, from: &tensors)
+            weights = try CheckpointWeights(configuration, from: &tensors)
             fingerprint = try tensors.fingerprint.digest(
-                configuration: configuration, facts: "head_scale \(weights.headScale.bitPattern)\n",
+                configuration: configuration, facts: "head_scale \(weights.layers.headScale.bitPattern)\n",
                 pool: pool)
         }
         storedWeights = precision == .float32 ? weights : nil
@@ -114,16 +118,16 @@ public final class T5Core: Sendable {
         }
         compute =
             switch precision {
-            case .float32: .float32(weights.map { $0.floats() })
+            case .float32: .float32(weights.layers.floats())
             case .bfloat16: .packed(pack(.bfloat16))
             case .int8: .packed(pack(.int8))
             }
         if case .packed(let packed) = compute {
             embedding = packed.embedding
-            head = weights.isTied ? packed.embedding : weights.head
+            head = weights.isTied ? packed.embedding : weights.layers.head[0]
         } else {
             embedding = weights.embedding
-            head = weights.head
+            head = weights.layers.head[0]
         }
     }
 
@@ -132,18 +136,21 @@ public final class T5Core: Sendable {
     /// Its fingerprint is that of a directory with this configuration and these tensors.
     ///
     /// - Throws: `T5Error` naming the first tensor with a value that is not finite.
-    package init(_ core: T5Core, with weights: T5Weights<StoredTensor>, pool: WorkerPool) throws(T5Error) {
+    package init(_ core: T5Core, with weights: CheckpointWeights<StoredTensor>, pool: WorkerPool)
+        throws(T5Error)
+    {
         configuration = core.configuration
         processor = core.processor
         precision = .float32
         embedding = weights.embedding
-        head = weights.head
+        head = weights.layers.head[0]
         storedWeights = weights
         var fingerprint = CoreFingerprint()
         _ = weights.map { fingerprint.include($0) }
         self.fingerprint = try fingerprint.digest(
-            configuration: configuration, facts: "head_scale \(weights.headScale.bitPattern)\n", pool: pool)
-        compute = .float32(weights.map { $0.floats() })
+            configuration: configuration, facts: "head_scale \(weights.layers.headScale.bitPattern)\n",
+            pool: pool)
+        compute = .float32(weights.layers.floats())
     }
 
     /// Bytes of the packed matrices; `nil` in float32, which has none.

@@ -1,7 +1,8 @@
 import CKernels
+import T5
 
 /// Where in a pass elements are dropped, as `transformers` does it for T5.
-enum DropoutPlace: UInt64 {
+private enum DropoutPlace: UInt64 {
     case encoderInput, decoderInput, encoderOutput, decoderOutput
     case encoderAttention, encoderAttentionOutput, encoderHidden, encoderFeedForwardOutput
     case decoderAttention, decoderAttentionOutput, crossAttention, crossAttentionOutput, decoderHidden
@@ -14,31 +15,38 @@ struct Dropout {
     let seed: UInt64
     let rate: Float
 
-    func site(_ place: DropoutPlace, layer: Int = 0) -> DropoutSite {
+    /// Of a stack's input.
+    func input(of stack: Stack) -> DropoutSite { site(stack == .encoder ? .encoderInput : .decoderInput) }
+
+    /// Of a stack's output.
+    func output(of stack: Stack) -> DropoutSite { site(stack == .encoder ? .encoderOutput : .decoderOutput) }
+
+    /// Of attention's probabilities, or of the feed-forward layer's hidden rows.
+    func within(_ place: SubLayer) -> DropoutSite {
+        switch place {
+        case .encoderAttention(let layer): site(.encoderAttention, layer)
+        case .encoderFeedForward(let layer): site(.encoderHidden, layer)
+        case .decoderAttention(let layer): site(.decoderAttention, layer)
+        case .crossAttention(let layer): site(.crossAttention, layer)
+        case .decoderFeedForward(let layer): site(.decoderHidden, layer)
+        }
+    }
+
+    /// Of what a sub-layer adds to the residual stream.
+    func output(of place: SubLayer) -> DropoutSite {
+        switch place {
+        case .encoderAttention(let layer): site(.encoderAttentionOutput, layer)
+        case .encoderFeedForward(let layer): site(.encoderFeedForwardOutput, layer)
+        case .decoderAttention(let layer): site(.decoderAttentionOutput, layer)
+        case .crossAttention(let layer): site(.crossAttentionOutput, layer)
+        case .decoderFeedForward(let layer): site(.decoderFeedForwardOutput, layer)
+        }
+    }
+
+    private func site(_ place: DropoutPlace, _ layer: Int = 0) -> DropoutSite {
         let key = pp_dropout_key(pp_dropout_key(seed, place.rawValue), UInt64(layer))
         return DropoutSite(
             dropout: pp_dropout(
                 key: key, threshold: UInt32(Double(rate) * 0x1p32), scale: 1 / (1 - rate)))
-    }
-}
-
-/// The dropout of one matrix.
-struct DropoutSite {
-    private let dropout: pp_dropout
-
-    init(dropout: pp_dropout) { self.dropout = dropout }
-
-    /// That of a row.
-    func row(_ row: Int) -> pp_dropout { nested(row) }
-
-    /// That of the probabilities of one head of the sequence whose queries begin at a row.
-    func head(_ head: Int, firstRow: Int) -> pp_dropout {
-        DropoutSite(dropout: nested(head)).nested(firstRow)
-    }
-
-    private func nested(_ index: Int) -> pp_dropout {
-        var nested = dropout
-        nested.key = pp_dropout_key(dropout.key, UInt64(index))
-        return nested
     }
 }

@@ -36,12 +36,13 @@ public final class FrozenCore: DifferentiableCore {
         self.core = core
         self.dropout = try Self.checked(dropout)
         if let weights = core.floatWeights {
-            let arithmetic = Float32Arithmetic(
-                weights, configuration: core.configuration, processor: core.processor, pool: pool)
-            differentiate = Self.pass(arithmetic, dropout: dropout, keptBytes: keptBytes)
+            let backward = Float32Backward(
+                Float32Operations(
+                    weights, embedding: core.embedding, configuration: core.configuration, pool: pool))
+            differentiate = Self.pass(backward, dropout: dropout, keptBytes: keptBytes)
         } else if let weights = core.packedWeights, weights.precision == .bfloat16 {
             differentiate = Self.pass(
-                BFloat16Arithmetic(core, weights, pool: pool), dropout: dropout, keptBytes: keptBytes)
+                BFloat16Backward(core, weights, pool: pool), dropout: dropout, keptBytes: keptBytes)
         } else {
             throw T5Error(
                 .configuration,
@@ -67,9 +68,9 @@ public final class FrozenCore: DifferentiableCore {
         return dropout
     }
 
-    /// Passes over one arithmetic, which keep their memory.
-    static func pass<A: Arithmetic>(
-        _ arithmetic: A, dropout: Float, keptBytes: Int
+    /// Passes in one number format, which keep their memory.
+    static func pass(
+        _ backward: some BackwardOperations, dropout: Float, keptBytes: Int
     ) -> (TrainingBatch, [[Float]], UInt64) -> (losses: [Double], prompts: [[Float]]) {
         let storage = PassStorage()
         return { batch, prompts, seed in
@@ -79,7 +80,7 @@ public final class FrozenCore: DifferentiableCore {
             let control = pp_flush_denormals()
             defer { pp_restore_denormals(control) }
             let pass = ReversePass(
-                arithmetic, batch, dropout: dropout > 0 ? Dropout(seed: seed, rate: dropout) : nil, storage,
+                backward, batch, dropout: dropout > 0 ? Dropout(seed: seed, rate: dropout) : nil, storage,
                 keptBytes: keptBytes)
             pass.run(prompts: prompts, losses: &losses, gradients: &gradients)
             return (losses, gradients)

@@ -2,78 +2,39 @@ import CKernels
 import T5
 import Tensors
 
-/// Which layer of which stack.
-enum LayerPlace {
-    case encoder(Int)
-    case decoder(Int)
-
-    fileprivate var index: Int {
-        switch self {
-        case .encoder(let index), .decoder(let index): index
-        }
-    }
-
-    fileprivate func place(_ encoder: DropoutPlace, _ decoder: DropoutPlace) -> DropoutPlace {
-        if case .encoder = self { encoder } else { decoder }
-    }
-}
-
-/// The sub-layers that both stacks have, forward and back. Rows are counted from the part's first.
+/// The way back through the sub-layers. `g`, the gradient of the residual stream after a sub-layer, becomes that before
+/// it. Rows are counted from the part's first.
 extension ReversePass {
-    // MARK: Self-attention
+    typealias Weights = T5Weights<Backward.Forward.Matrix, FloatTensor>
 
-    /// `next = x + SelfAttention(RMSNorm(x))`
-    func attend(
-        _ x: Rows<Float>, into next: Rows<Float>, _ layer: CoreMatrices<A.Matrix>.SelfAttention,
-        _ bias: PositionBias, projected: Rows<Element>?, _ place: LayerPlace, _ part: Part
-    ) {
-        let qkv = projected ?? elements(3 * inner, part.count, &part.workspace.projected)
-        let context = elements(inner, part.count, &part.workspace.context)
-        arithmetic.project(x, layer.norm, layer.qkv, into: qkv, part)
-        attend(qkv, bias, place, into: context, part)
-        addProduct(
-            context, layer.o, x, into: next, place.place(.encoderAttentionOutput, .decoderAttentionOutput),
-            place.index, part)
-    }
+    // MARK: Attention
 
-    private func attend(
-        _ qkv: Rows<Element>, _ bias: PositionBias, _ place: LayerPlace, into context: Rows<Element>,
-        _ part: Part
-    ) {
-        arithmetic.attend(
-            part.spans, q: qkv, k: qkv.column(inner), v: qkv.column(2 * inner), bias: bias,
-            dropout: attentionSite(place), into: context, part)
-    }
-
-    private func attentionSite(_ place: LayerPlace) -> DropoutSite? {
-        dropout?.site(place.place(.encoderAttention, .decoderAttention), layer: place.index)
-    }
-
-    /// `g`, the gradient after the sub-layer, becomes that before it.
-    ///
     /// - Parameter rows: Those whose gradient is needed; `nil` for all.
-    func attentionGradient(
-        _ x: Rows<Float>, _ layer: CoreMatrices<A.Matrix>.SelfAttention, _ bias: PositionBias,
-        projected: Rows<Element>?, _ place: LayerPlace, _ g: Rows<Float>, _ part: Part,
-        only rows: [Range<Int>]? = nil
+    func selfAttentionGradient(
+        _ place: SubLayer, _ layer: Weights.SelfAttention, _ bias: RelativePositionBias, _ g: Rows<Float>,
+        _ part: Part, only rows: [Range<Int>]? = nil
     ) {
         let workspace = part.workspace
-        let out = outputGradient(
-            g, place.place(.encoderAttentionOutput, .decoderAttentionOutput), place.index, part)
-        let contextGradient = elements(inner, part.count, &workspace.contextGradient)
-        arithmetic.multiplyBack(out, layer.o, into: contextGradient, part)
-        let qkv = projected ?? elements(3 * inner, part.count, &workspace.projected)
-        if projected == nil { arithmetic.project(x, layer.norm, layer.qkv, into: qkv, part) }
-        if arithmetic.tracksWeights {
-            let context = elements(inner, part.count, &workspace.context)
-            attend(qkv, bias, place, into: context, part)
-            arithmetic.addWeightGradient(layer.o, out, context, part.count, part)
+        let inner = forward.inner
+        let x = trace.stream(before: place, part)
+        let out = outputGradient(g, place, part)
+        let contextGradient = forward.scratch(inner, part.count, &workspace.contextGradient)
+        backward.multiplyBack(out, layer.o, into: contextGradient, part)
+        let kept = trace.firstProduct(place, part)
+        let qkv = kept ?? forward.scratch(3 * inner, part.count, &workspace.projected)
+        if kept == nil { forward.project(x, layer.norm, layer.qkv, into: qkv, part) }
+        let dropout = trace.dropout(within: place)
+        if backward.tracksWeights {
+            let context = forward.scratch(inner, part.count, &workspace.context)
+            forward.attend(
+                part.spans, q: qkv, k: qkv.column(inner), v: qkv.column(2 * inner), bias: bias,
+                dropout: dropout, into: context, part)
+            backward.addWeightGradient(layer.o, out, context, part.count, part)
         }
-        let gradient = elements(3 * inner, part.count, &workspace.projectedGradient)
-        arithmetic.attentionGradient(
-            part.spans, q: qkv, k: qkv.column(inner), v: qkv.column(2 * inner), bias: bias,
-            dropout: attentionSite(place), contextGradient, q: gradient, k: gradient.column(inner),
-            v: gradient.column(2 * inner), part)
+        let gradient = forward.scratch(3 * inner, part.count, &workspace.projectedGradient)
+        backward.attentionGradient(
+            part.spans, q: qkv, k: qkv.column(inner), v: qkv.column(2 * inner), bias: bias, dropout: dropout,
+            contextGradient, q: gradient, k: gradient.column(inner), v: gradient.column(2 * inner), part)
         if let rows {
             projectionGradient(gradient, x, layer.norm, layer.qkv, g, part, only: rows)
         } else {
@@ -81,103 +42,128 @@ extension ReversePass {
         }
     }
 
-    /// Adds to `g` the gradient at `x` of `RMSNorm(x) Wᵀ`.
-    func projectionGradient(
-        _ gradient: Rows<Element>, _ x: Rows<Float>, _ norm: NormGain, _ matrix: A.Matrix, _ g: Rows<Float>,
-        _ part: Part
+    func crossAttentionGradient(
+        _ place: SubLayer, _ layer: Weights.CrossAttention, _ index: Int, _ memory: AnswerMemory<Backward>,
+        _ g: Rows<Float>, _ part: Part
     ) {
-        let normalized = floats(width, part.count, &part.workspace.normGradient)
-        arithmetic.multiplyBack(gradient, part.count, matrix, into: normalized, adding: false, part)
-        arithmetic.addWeightGradient(matrix, gradient, normalized: x, norm, part)
-        normGradient(x, norm, normalized, addingTo: g, part)
-    }
-
-    /// The same for some rows only, which are gathered for the product.
-    private func projectionGradient(
-        _ gradient: Rows<Element>, _ x: Rows<Float>, _ norm: NormGain, _ matrix: A.Matrix, _ g: Rows<Float>,
-        _ part: Part, only rows: [Range<Int>]
-    ) {
-        let count = rows.reduce(0) { $0 + $1.count }
-        guard count > 0 else { return }
-        let gathered = elements(3 * inner, count, &part.workspace.wideGradient)
-        var next = 0
-        for row in rows.joined() {
-            gathered.row(next).update(from: gradient.row(row), count: 3 * inner)
-            next += 1
+        let workspace = part.workspace
+        let inner = forward.inner
+        let q = self.memory.decoderQueries[index]
+        let dropout = trace.dropout(within: place)
+        let out = outputGradient(g, place, part)
+        let contextGradient = forward.scratch(inner, part.count, &workspace.contextGradient)
+        backward.multiplyBack(out, layer.o, into: contextGradient, part)
+        if backward.tracksWeights {
+            let context = forward.scratch(inner, part.count, &workspace.context)
+            memory.attendToEncoder(layer: index, q: q, dropout: dropout, into: context, part)
+            backward.addWeightGradient(layer.o, out, context, part.count, part)
         }
-        let normalized = floats(width, count, &part.workspace.normGradient)
-        arithmetic.multiplyBack(gathered, count, matrix, into: normalized, adding: false, part)
-        next = 0
-        for range in rows {
-            pp_f32_rms_norm_gradient(
-                arithmetic.kernels, x.row(range.lowerBound), norm, arithmetic.configuration.layerNormEpsilon,
-                1,
-                normalized.from(next), g.from(range.lowerBound), range.count, width)
-            next += range.count
-        }
+        let dq = forward.scratch(inner, part.count, &workspace.projectedGradient)
+        memory.gradient(layer: index, q: q, dropout: dropout, contextGradient, q: dq, part)
+        projectionGradient(dq, trace.stream(before: place, part), layer.norm, layer.q, g, part)
     }
 
     // MARK: Feed-forward
 
-    /// `next = x + FeedForward(RMSNorm(x))`
-    func feedForward(
-        _ x: Rows<Float>, into next: Rows<Float>, _ layer: CoreMatrices<A.Matrix>.FeedForward,
-        kept: KeptWide<Element>, _ place: LayerPlace, _ part: Part
-    ) {
-        let wide = kept.rows ?? elements(arithmetic.wideWidth, part.count, &part.workspace.wide)
-        widen(x, layer, into: wide, place, part)
-        if let signs = kept.signs { arithmetic.keepSigns(wide, in: signs, part) }
-        addProduct(
-            hidden(wide, place, part), layer.wo, x, into: next,
-            place.place(.encoderFeedForwardOutput, .decoderFeedForwardOutput), place.index, part)
-    }
-
-    private func hiddenSite(_ place: LayerPlace) -> DropoutSite? {
-        dropout?.site(place.place(.encoderHidden, .decoderHidden), layer: place.index)
-    }
-
-    private func widen(
-        _ x: Rows<Float>, _ layer: CoreMatrices<A.Matrix>.FeedForward, into wide: Rows<Element>,
-        _ place: LayerPlace, _ part: Part
-    ) {
-        arithmetic.widen(x, layer.norm, layer.wi, into: wide, part)
-        if !arithmetic.isGated, let site = hiddenSite(place) {
-            arithmetic.drop(wide, width: arithmetic.wideWidth, site, part)
-        }
-    }
-
-    /// What the second product reads.
-    private func hidden(_ wide: Rows<Element>, _ place: LayerPlace, _ part: Part) -> Rows<Element> {
-        guard arithmetic.isGated else { return wide }
-        let width = arithmetic.configuration.feedForwardWidth
-        let hidden = elements(width, part.count, &part.workspace.hidden)
-        arithmetic.gate(wide, into: hidden, part)
-        if let site = hiddenSite(place) { arithmetic.drop(hidden, width: width, site, part) }
-        return hidden
-    }
-
-    /// `g`, the gradient after the sub-layer, becomes that before it.
     func feedForwardGradient(
-        _ x: Rows<Float>, _ layer: CoreMatrices<A.Matrix>.FeedForward, kept: KeptWide<Element>,
-        _ place: LayerPlace, _ g: Rows<Float>, _ part: Part
+        _ place: SubLayer, _ layer: Weights.FeedForward, _ g: Rows<Float>, _ part: Part
     ) {
-        let hiddenWidth = arithmetic.configuration.feedForwardWidth
-        let out = outputGradient(
-            g, place.place(.encoderFeedForwardOutput, .decoderFeedForwardOutput), place.index, part)
-        let gradient = elements(hiddenWidth, part.count, &part.workspace.hiddenGradient)
-        arithmetic.multiplyBack(out, layer.wo, into: gradient, part)
-        if let site = hiddenSite(place) { arithmetic.drop(gradient, width: hiddenWidth, site, part) }
-        if let signs = kept.signs {
-            arithmetic.wideGradient(signs, gradient, part)
+        let hiddenWidth = forward.configuration.feedForwardWidth
+        let x = trace.stream(before: place, part)
+        let dropout = trace.dropout(within: place)
+        let out = outputGradient(g, place, part)
+        let gradient = forward.scratch(hiddenWidth, part.count, &part.workspace.hiddenGradient)
+        backward.multiplyBack(out, layer.wo, into: gradient, part)
+        if let dropout { forward.drop(gradient, width: hiddenWidth, dropout, part) }
+        if let signs = trace.signs(place, part) {
+            backward.wideGradient(signs, gradient, part)
             projectionGradient(gradient, x, layer.norm, layer.wi, g, part)
             return
         }
-        let wide = kept.rows ?? elements(arithmetic.wideWidth, part.count, &part.workspace.wide)
-        if kept.rows == nil { widen(x, layer, into: wide, place, part) }
-        if arithmetic.tracksWeights {
-            arithmetic.addWeightGradient(layer.wo, out, hidden(wide, place, part), part.count, part)
+        let kept = trace.firstProduct(place, part)
+        let wide = kept ?? forward.scratch(forward.wideWidth, part.count, &part.workspace.wide)
+        if kept == nil { forward.widen(x, layer, into: wide, dropout: dropout, part) }
+        if backward.tracksWeights {
+            backward.addWeightGradient(
+                layer.wo, out, forward.hidden(wide, dropout: dropout, part), part.count, part)
         }
         projectionGradient(
-            arithmetic.wideGradient(wide, gradient, part), x, layer.norm, layer.wi, g, part)
+            backward.wideGradient(wide, gradient, part), x, layer.norm, layer.wi, g, part)
+    }
+
+    // MARK: Steps
+
+    /// The gradient at a sub-layer's last product, as elements, from that of the residual stream.
+    private func outputGradient(_ g: Rows<Float>, _ place: SubLayer, _ part: Part) -> Rows<Element> {
+        guard let dropout = trace.dropout else { return forward.elements(g, part.count, part) }
+        let out = floats(width, part.count, &part.workspace.normGradient)
+        out.copy(g, part, width: width)
+        trace.drop(out, dropout.output(of: place), part)
+        return forward.elements(out, part.count, part)
+    }
+
+    /// Adds to `g` the gradient at `x` of `RMSNorm(x) Wᵀ`.
+    private func projectionGradient(
+        _ gradient: Rows<Element>, _ x: Rows<Float>, _ norm: FloatTensor, _ matrix: Backward.Forward.Matrix,
+        _ g: Rows<Float>, _ part: Part
+    ) {
+        let normalized = floats(width, part.count, &part.workspace.normGradient)
+        backward.multiplyBack(gradient, part.count, matrix, into: normalized, adding: false, part)
+        backward.addWeightGradient(matrix, gradient, normalized: x, norm, part)
+        backward.addGainGradient(norm, x, normalized, scale: 1, part)
+        normGradient(x, backward.gain(norm), normalized, addingTo: g, part)
+    }
+
+    /// The same for some rows only, which are gathered for the product.
+    private func projectionGradient(
+        _ gradient: Rows<Element>, _ x: Rows<Float>, _ norm: FloatTensor, _ matrix: Backward.Forward.Matrix,
+        _ g: Rows<Float>, _ part: Part, only rows: [Range<Int>]
+    ) {
+        let count = rows.reduce(0) { $0 + $1.count }
+        guard count > 0 else { return }
+        let gathered = forward.scratch(3 * forward.inner, count, &part.workspace.wideGradient)
+        var next = 0
+        for row in rows.joined() {
+            gathered.row(next).update(from: gradient.row(row), count: 3 * forward.inner)
+            next += 1
+        }
+        let normalized = floats(width, count, &part.workspace.normGradient)
+        backward.multiplyBack(gathered, count, matrix, into: normalized, adding: false, part)
+        next = 0
+        for range in rows {
+            normGradient(
+                x.from(range.lowerBound), backward.gain(norm), 1, normalized.from(next),
+                addingTo: g.from(range.lowerBound), count: range.count)
+            next += range.count
+        }
+    }
+
+    /// Adds the gradient at `x` of a stack's last norm, `RMSNorm(x) * scale`, and to that of its gain.
+    func finalNormGradient(
+        _ x: Rows<Float>, _ norm: FloatTensor, scale: Float = 1, _ gradient: Rows<Float>,
+        addingTo g: Rows<Float>, _ part: Part
+    ) {
+        backward.addGainGradient(norm, x, gradient, scale: scale, part)
+        normGradient(x, norm.pointer, scale: scale, gradient, addingTo: g, part)
+    }
+
+    private func normGradient(
+        _ x: Rows<Float>, _ gain: UnsafePointer<Float>?, scale: Float = 1, _ gradient: Rows<Float>,
+        addingTo g: Rows<Float>, _ part: Part
+    ) {
+        part.team.split(part.count, grain: 8) { range in
+            normGradient(
+                x.from(range.lowerBound), gain, scale, gradient.from(range.lowerBound),
+                addingTo: g.from(range.lowerBound), count: range.count)
+        }
+    }
+
+    private func normGradient(
+        _ x: Rows<Float>, _ gain: UnsafePointer<Float>?, _ scale: Float, _ gradient: Rows<Float>,
+        addingTo g: Rows<Float>, count: Int
+    ) {
+        pp_f32_rms_norm_gradient(
+            forward.kernels, x.start, x.stride, gain, forward.configuration.layerNormEpsilon, scale,
+            gradient.start, gradient.stride, count, width, g.start, g.stride)
     }
 }

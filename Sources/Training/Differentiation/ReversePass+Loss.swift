@@ -11,7 +11,7 @@ extension ReversePass {
     /// Adds each sequence's loss, and returns the gradient of their weighted sum.
     func differentiateLoss(_ part: Part, _ losses: inout [Double]) -> Rows<Float> {
         let gradient = floats(width, part.count, &part.workspace.lossGradient)
-        clear(gradient, part)
+        gradient.clear(part, width: width)
         let restricted = batch.positions.filter { $0.candidates != nil }
         if !restricted.isEmpty { differentiateCandidates(restricted, gradient, &losses) }
         let full = batch.positions.filter { $0.candidates == nil }
@@ -46,13 +46,13 @@ extension ReversePass {
         var weights = batch.paths.map { batch.items[$0.item].weight }
         let chosen = positions.filter { item(of: $0).isChoice }
         guard !chosen.isEmpty else { return weights }
-        let vocabulary = arithmetic.configuration.vocabularySize
+        let vocabulary = forward.configuration.vocabularySize
         var likelihoods = [Double](repeating: 0, count: batch.paths.count)
         forEachBlock(chosen) { block in
             let (_, logits) = multiplyHead(block, part)
             let parts = part.team.map(block.count) { place in
                 Double(logits.row(place)[Int(block[place].target)])
-                    - pp_f32_log_sum_exp(arithmetic.kernels, logits.row(place), vocabulary)
+                    - pp_f32_log_sum_exp(forward.kernels, logits.row(place), vocabulary)
             }
             for (position, likelihood) in zip(block, parts) { likelihoods[position.path] += likelihood }
         }
@@ -77,8 +77,8 @@ extension ReversePass {
             hidden.row(place).update(from: memory.decoded.row(position.row), count: width)
         }
         let logits = floats(
-            arithmetic.configuration.vocabularySize, positions.count, &part.workspace.logits)
-        arithmetic.logits(hidden, positions.count, into: logits, part)
+            forward.configuration.vocabularySize, positions.count, &part.workspace.logits)
+        forward.logits(hidden, positions.count, into: logits, part)
         return (hidden, logits)
     }
 
@@ -92,13 +92,13 @@ extension ReversePass {
             places[id] = places.count
         }
         let heads = FloatBuffer(count: places.count * d)
-        for (id, place) in places { arithmetic.headRow(id, into: heads.pointer + place * d) }
+        for (id, place) in places { backward.headRow(id, into: heads.pointer + place * d) }
         for position in positions {
             let item = item(of: position)
             let hidden = memory.decoded.row(position.row)
             let candidates = position.candidates ?? []
             let rows = candidates.map { heads.pointer + (places[$0] ?? 0) * d }
-            let logits = rows.map { Double(pp_f32_dot(arithmetic.kernels, hidden, $0, d)) }
+            let logits = rows.map { Double(pp_f32_dot(forward.kernels, hidden, $0, d)) }
             let largest = logits.max() ?? 0
             let total = largest + log(logits.reduce(0) { $0 + exp($1 - largest) })
             let out = gradient.row(position.row)
@@ -107,7 +107,7 @@ extension ReversePass {
                 if isTarget { losses[item.sequence] += total - logits[place] }
                 let factor = item.weight * Float(exp(logits[place] - total) - (isTarget ? 1 : 0))
                 for index in 0..<d { out[index] += factor * rows[place][index] }
-                if arithmetic.tracksWeights { arithmetic.addHeadRowGradient(id, factor, hidden) }
+                if backward.tracksWeights { backward.addHeadRowGradient(id, factor, hidden) }
             }
         }
     }
@@ -119,14 +119,14 @@ extension ReversePass {
         _ positions: [TrainingBatch.Position], _ weights: [Float], _ gradient: Rows<Float>, _ part: Part,
         _ losses: inout [Double]
     ) {
-        let vocabulary = arithmetic.configuration.vocabularySize
+        let vocabulary = forward.configuration.vocabularySize
         let (hidden, logits) = multiplyHead(positions, part)
         let parts = part.team.map(positions.count) { place -> Double in
             let position = positions[place]
-            let total = pp_f32_log_sum_exp(arithmetic.kernels, logits.row(place), vocabulary)
+            let total = pp_f32_log_sum_exp(forward.kernels, logits.row(place), vocabulary)
             let loss = total - Double(logits.row(place)[Int(position.target)])
             pp_f32_likelihood_gradient(
-                arithmetic.kernels, logits.row(place), vocabulary, Float(total), weights[position.path],
+                forward.kernels, logits.row(place), vocabulary, Float(total), weights[position.path],
                 Int(position.target))
             return loss
         }
@@ -135,7 +135,7 @@ extension ReversePass {
             if !item.isChoice { losses[item.sequence] += loss }
         }
         let hiddenGradient = floats(width, positions.count, &part.workspace.normGradient)
-        arithmetic.headGradient(logits, hidden, positions.count, into: hiddenGradient, part)
+        backward.headGradient(logits, hidden, positions.count, into: hiddenGradient, part)
         for (place, position) in positions.enumerated() {
             gradient.row(position.row).update(from: hiddenGradient.row(place), count: width)
         }

@@ -1,95 +1,67 @@
-import CKernels
 import T5
 import Tensors
 
-/// One pass of a batch forward through the core and back, in one arithmetic.
+/// One pass of a batch forward through the core and back, in one number format.
 ///
 /// From forward to backward it keeps the residual stream before each sub-layer, and the layers' first products as
 /// long as they fit in a bounded memory; beyond that they are computed again, and the attention's probabilities
 /// always are.
-final class ReversePass<A: Arithmetic> {
-    typealias Element = A.Element
+final class ReversePass<Backward: BackwardOperations> {
+    typealias Element = Backward.Forward.Element
 
-    let arithmetic: A
+    let forward: Backward.Forward
+    let backward: Backward
     let batch: TrainingBatch
-    let dropout: Dropout?
     let memory: PassMemory<Element>
-    private let storage: PassStorage
+    let trace: PassTrace<Backward>
+    private let cross: CrossAttentionSpans
 
     let width: Int
-    let inner: Int
-    /// Rows of encoder and decoder.
+    /// Rows of the encoder.
     let encoderRows: Int
-    let decoderRows: Int
 
     /// - Parameter batch: With at least one item.
-    init(_ arithmetic: A, _ batch: TrainingBatch, dropout: Dropout?, _ storage: PassStorage, keptBytes: Int) {
-        self.arithmetic = arithmetic
+    init(
+        _ backward: Backward, _ batch: TrainingBatch, dropout: Dropout?, _ storage: PassStorage,
+        keptBytes: Int
+    ) {
+        forward = backward.forward
+        self.backward = backward
         self.batch = batch
-        self.dropout = dropout
-        self.storage = storage
-        width = arithmetic.configuration.modelWidth
-        inner = arithmetic.configuration.innerWidth
+        width = forward.configuration.modelWidth
         encoderRows = batch.encoderRows[batch.items.count]
-        decoderRows = batch.decoderRows[batch.paths.count]
-        memory = PassMemory(arithmetic, storage, batch, keptBytes: keptBytes)
+        cross = CrossAttentionSpans(batch, forward)
+        memory = PassMemory(
+            backward, storage, batch, keepsKeysValues: !cross.projected.isEmpty, keptBytes: keptBytes)
+        trace = PassTrace(backward, memory, dropout: dropout)
     }
 
     /// Adds the losses to those of the caller's sequences, and the gradients to those of the prompts.
     func run(prompts: [[Float]], losses: inout [Double], gradients: inout [[Float]]) {
-        arithmetic.encoderBias.prepare(batch.longest.encoder)
-        arithmetic.decoderBias.prepare(batch.longest.decoder)
+        backward.beginWeightGradients(longest: batch.longest)
         fillEncoderInput(prompts)
         fillDecoderInput()
-        let groups = arithmetic.groups(batch.encoderRows)
-        forEachGroup(groups) { encode($0) }
-        storage.workspaces.lend { workspace in
-            let part = decoderPart(workspace)
-            decode(part)
+        forward.encode(memory.encoderStream[0], lengths: batch.encoderRows, trace)
+        forward.decoderBias.cover(batch.longest.decoder)
+        let answers = AnswerMemory(backward, memory, cross, encoderRows: encoderRows)
+        forward.workspaces.lend { workspace in
+            let part = Part(
+                0..<batch.paths.count, of: batch.decoderRows, team: Team(pool: forward.pool),
+                workspace: workspace)
+            forward.decode(memory.decoderStream[0], answers, part, trace)
             let gradient = differentiateLoss(part, &losses)
-            differentiateDecoder(part, gradient)
+            differentiateDecoder(part, answers, gradient)
         }
-        forEachGroup(groups) { differentiateEncoder($0) }
+        forward.forEachPart(of: batch.encoderRows) { differentiateEncoder($0) }
         collectPromptGradients(&gradients)
-        guard arithmetic.tracksWeights else { return }
+        guard backward.tracksWeights else { return }
         collectEmbeddingGradients()
-        arithmetic.encoderBias.finish()
-        arithmetic.decoderBias.finish()
+        backward.finishWeightGradients()
     }
 
-    // MARK: Parts
-
-    /// With a group or more for each thread, a thread takes its rows through all layers without waiting for any
-    /// other; with fewer, all threads share each step.
-    private func forEachGroup(_ groups: [Range<Int>], _ body: (Part) -> Void) {
-        let pool = arithmetic.pool
-        func part(_ group: Range<Int>, _ team: Team, _ workspace: PassWorkspace) -> Part {
-            let first = batch.encoderRows[group.lowerBound]
-            let spans = group.map { item in
-                let rows = batch.encoderRows[item] - first..<batch.encoderRows[item + 1] - first
-                return AttentionSpan(queries: rows, keys: rows)
-            }
-            return Part(
-                first: first, count: batch.encoderRows[group.upperBound] - first, items: group, spans: spans,
-                team: team, workspace: workspace)
-        }
-        if groups.count > 1, groups.count >= pool.threadCount {
-            pool.parallel(groups.count) { index in
-                storage.workspaces.lend { body(part(groups[index], Team(pool: nil), $0)) }
-            }
-        } else {
-            for group in groups { storage.workspaces.lend { body(part(group, Team(pool: pool), $0)) } }
-        }
-    }
-
-    private func decoderPart(_ workspace: PassWorkspace) -> Part {
-        let spans = batch.paths.indices.map { path in
-            let rows = batch.decoderRows[path]..<batch.decoderRows[path + 1]
-            return AttentionSpan(queries: rows, keys: rows)
-        }
-        return Part(
-            first: 0, count: decoderRows, items: batch.items.indices, spans: spans,
-            team: Team(pool: arithmetic.pool), workspace: workspace)
+    /// Rows of float32 in scratch memory.
+    func floats(_ width: Int, _ count: Int, _ scratch: inout Scratch) -> Rows<Float> {
+        Rows(start: scratch.reserve(count * width), stride: width)
     }
 
     // MARK: Input
@@ -106,7 +78,7 @@ final class ReversePass<A: Arithmetic> {
                 }
             }
             for (place, id) in item.inputIDs.enumerated() {
-                arithmetic.embed(id, into: x.row(first + item.promptRows + place))
+                forward.embedding.widenRow(Int(id), into: x.row(first + item.promptRows + place))
             }
         }
     }
@@ -114,7 +86,7 @@ final class ReversePass<A: Arithmetic> {
     private func fillDecoderInput() {
         for (path, first) in zip(batch.paths, batch.decoderRows) {
             for (place, id) in path.tokens.enumerated() {
-                arithmetic.embed(id, into: memory.decoderStream[0].row(first + place))
+                forward.embedding.widenRow(Int(id), into: memory.decoderStream[0].row(first + place))
             }
         }
     }
@@ -134,12 +106,12 @@ final class ReversePass<A: Arithmetic> {
         for (index, item) in batch.items.enumerated() {
             let firstID = batch.encoderRows[index] + item.promptRows
             for (place, id) in item.inputIDs.enumerated() {
-                arithmetic.addEmbeddingGradient(id, memory.encoderGradient.row(firstID + place))
+                backward.addEmbeddingGradient(id, memory.encoderGradient.row(firstID + place))
             }
         }
         for (path, first) in zip(batch.paths, batch.decoderRows) {
             for (place, id) in path.tokens.enumerated() {
-                arithmetic.addEmbeddingGradient(id, memory.decoderGradient.row(first + place))
+                backward.addEmbeddingGradient(id, memory.decoderGradient.row(first + place))
             }
         }
     }

@@ -18,7 +18,7 @@ public final class TrainableCore: DifferentiableCore {
 
     /// The core as it was loaded, and its tensors.
     private let core: T5Core
-    private let stored: T5Weights<StoredTensor>
+    private let stored: CheckpointWeights<StoredTensor>
     private let pool: WorkerPool
     private let tensors: [String: TrainableTensor]
     private let differentiate: (TrainingBatch, [[Float]], UInt64) -> (losses: [Double], prompts: [[Float]])
@@ -52,14 +52,14 @@ public final class TrainableCore: DifferentiableCore {
         self.stored = stored
         var parameters: [TrainableTensor] = []
         var tensors: [String: TrainableTensor] = [:]
-        var gradients: [UnsafePointer<Float>: FloatBuffer] = [:]
+        var gradients: [UnsafePointer<Float>: UnsafeMutablePointer<Float>] = [:]
         let weights = stored.map { stored -> FloatTensor in
             guard trainable(stored.name) else { return stored.floats() }
             let tensor = TrainableTensor(stored)
             parameters.append(tensor)
             tensors[stored.name] = tensor
             let values = UnsafePointer(tensor.memory.pointer)
-            gradients[values] = tensor.gradientMemory
+            gradients[values] = tensor.gradientMemory.pointer
             return FloatTensor(shape: stored.shape, pointer: values, owner: tensor.memory)
         }
         guard !parameters.isEmpty else {
@@ -69,10 +69,12 @@ public final class TrainableCore: DifferentiableCore {
         }
         self.parameters = parameters
         self.tensors = tensors
-        let arithmetic = Float32Arithmetic(
-            weights, configuration: core.configuration, processor: core.processor, pool: pool
-        ) { [gradients] tensor in gradients[tensor.pointer]?.pointer }
-        differentiate = FrozenCore.pass(arithmetic, dropout: dropout, keptBytes: keptBytes)
+        let forward = Float32Operations(
+            weights.layers.map(matrix: { pieces, _, _ in Float32Matrix(pieces: pieces) }, tensor: { $0 }),
+            embedding: tensors[stored.embedding.name].map { $0.stored(path: directory) } ?? stored.embedding,
+            configuration: core.configuration, pool: pool)
+        let backward = Float32Backward(forward, gradients: gradients)
+        differentiate = FrozenCore.pass(backward, dropout: dropout, keptBytes: keptBytes)
     }
 
     /// Sets all gradients to 0.

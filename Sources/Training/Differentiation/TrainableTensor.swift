@@ -25,6 +25,13 @@ public final class TrainableTensor {
         gradientMemory.pointer.update(repeating: 0, count: stored.count)
     }
 
+    /// The values as they are at any time, in place.
+    func stored(path: String) -> StoredTensor {
+        StoredTensor(
+            name: name, elementType: .float32, shape: shape, path: path,
+            bytes: UnsafeRawBufferPointer(start: memory.pointer, count: count * 4), owner: memory)
+    }
+
     /// A copy of the values, row-major; setting them needs as many.
     public var values: [Float] {
         get { Array(UnsafeBufferPointer(start: memory.pointer, count: count)) }

@@ -1,12 +1,11 @@
 import COpenBLAS
-import Tensors
 
 /// The products of a backward pass on OpenBLAS, beside `WorkerPool.multiply`. Extents beyond 32 bits cannot occur:
 /// a batch's rows and a core's checked configuration bound every matrix.
 extension WorkerPool {
     /// `C[m][k] = Σ_n G[m][n] B[n][k]` (`+ C[m][k]` when `accumulate`): the gradient at a linear layer's input from
     /// that at its output, with its weights `B` stored `[N, K]`. Strides are in elements.
-    func multiplyBack(
+    package func multiplyBack(
         rows M: Int, columns K: Int, inner N: Int, _ G: UnsafePointer<Float>, stride gStride: Int,
         _ B: UnsafePointer<Float>, stride bStride: Int, into C: UnsafeMutablePointer<Float>,
         stride cStride: Int,
@@ -27,7 +26,7 @@ extension WorkerPool {
     }
 
     /// `D[n][k] += Σ_m G[m][n] A[m][k]`: the gradient of a linear layer's weights.
-    func addOuterProduct(
+    package func addOuterProduct(
         rows M: Int, outputs N: Int, inputs K: Int, _ G: UnsafePointer<Float>, stride gStride: Int,
         _ A: UnsafePointer<Float>, stride aStride: Int, to D: UnsafeMutablePointer<Float>
     ) {
@@ -42,9 +41,9 @@ extension WorkerPool {
 }
 
 /// Single-threaded products within attention.
-enum Float32Block {
+package enum Float32Block {
     /// `C[m][n] = A[m] · B[n]`
-    static func multiplyTransposed(
+    package static func multiplyTransposed(
         _ M: Int, _ N: Int, _ K: Int, _ A: UnsafePointer<Float>, _ aStride: Int, _ B: UnsafePointer<Float>,
         _ bStride: Int, _ C: UnsafeMutablePointer<Float>, _ cStride: Int
     ) {
@@ -55,7 +54,7 @@ enum Float32Block {
     }
 
     /// `C[m][n] = Σ_k A[m][k] B[k][n]`
-    static func multiply(
+    package static func multiply(
         _ M: Int, _ N: Int, _ K: Int, _ A: UnsafePointer<Float>, _ aStride: Int, _ B: UnsafePointer<Float>,
         _ bStride: Int, _ C: UnsafeMutablePointer<Float>, _ cStride: Int
     ) {
@@ -66,7 +65,7 @@ enum Float32Block {
     }
 
     /// `C[m][n] = Σ_k A[k][m] B[k][n]` (`+ C[m][n]` when `accumulate`)
-    static func multiplyLeftTransposed(
+    package static func multiplyLeftTransposed(
         _ M: Int, _ N: Int, _ K: Int, _ A: UnsafePointer<Float>, _ aStride: Int, _ B: UnsafePointer<Float>,
         _ bStride: Int, _ C: UnsafeMutablePointer<Float>, _ cStride: Int, accumulate: Bool
     ) {
