@@ -10,44 +10,34 @@ import Tensors
 /// task a list of id lists that end with the end-of-sequence id.
 struct RequestFile {
     let path: String
-    private let object: JSONObject
+    private let reader: ObjectReader<BenchmarkError>
 
     init(path: String) throws(BenchmarkError) {
         self.path = path
         guard let bytes = FileManager.default.contents(atPath: path) else {
             throw BenchmarkError("cannot read the requests in \(path)")
         }
-        do {
-            guard let object = try JSONValue.parse(bytes).object else {
-                throw BenchmarkError("\(path) is not a JSON object")
-            }
-            self.object = object
-        } catch let error as BenchmarkError {
-            throw error
-        } catch {
-            throw BenchmarkError("\(path) is not JSON: \(error)")
-        }
+        reader = try ObjectReader(parsing: bytes, at: path) { BenchmarkError($0) }
     }
 
     /// The requests, for a workload of that name and a core of that width.
     func requests(
         for workload: Workload, width: Int, endOfSequence: Int32
     ) throws(BenchmarkError) -> RequestSet {
-        guard object["workload"]?.string == workload.rawValue else {
-            throw failure("workload", "\"\(workload.rawValue)\", which is to be measured")
-        }
-        guard let elements = object["requests"]?.array, !elements.isEmpty else {
-            throw failure("requests", "an array of at least one request")
+        _ = try reader.require("workload").read("\"\(workload.rawValue)\", which is to be measured,") {
+            value in
+            value.string == workload.rawValue ? true : nil
         }
         var requests: [RequestSet.Request] = []
-        for (index, element) in elements.enumerated() {
-            guard let task = element.object?["task"]?.string, let ids = Self.ids(element.object?["input_ids"])
-            else { throw failure("requests[\(index)]", "an object with task and input_ids") }
-            requests.append(RequestSet.Request(task: task, ids: ids))
+        for element in try reader.require("requests").elements(of: "objects", count: 1...Int.max) {
+            let request = try element.object()
+            requests.append(
+                try RequestSet.Request(
+                    task: request.require("task").string(), ids: request.require("input_ids").ids()))
         }
-        let newTokens = object["max_new_tokens"]?.int
-        guard newTokens.map({ $0 >= 1 }) ?? (object["labels"]?.object != nil) else {
-            throw failure("max_new_tokens", "a number from 1, or labels for each task")
+        let newTokens = try reader["max_new_tokens"]?.integer(in: 1...Int.max)
+        guard newTokens != nil || reader["labels"] != nil else {
+            throw reader.refusal("max_new_tokens and labels are both missing; one of them was expected")
         }
         var seen: Set<String> = []
         let names = requests.map(\.task).filter { seen.insert($0).inserted }
@@ -60,7 +50,7 @@ struct RequestFile {
     private func tasks(
         _ names: [String], width: Int, endOfSequence: Int32?
     ) throws(BenchmarkError) -> [RequestSet.Task] {
-        guard let name = object["prompts"]?.string else { throw failure("prompts", "a file's name") }
+        let name = try reader.require("prompts").string()
         let folder = URL(fileURLWithPath: path).deletingLastPathComponent()
         do {
             let file = try SafetensorsFile(path: folder.appendingPathComponent(name).path)
@@ -83,21 +73,20 @@ struct RequestFile {
     }
 
     private func labels(_ task: String, endOfSequence: Int32) throws(BenchmarkError) -> [[Int32]] {
-        let labels = (object["labels"]?.object?[task]?.array ?? []).map { Self.ids($0) ?? [] }
-        guard labels.count >= 2, labels.allSatisfy({ $0.count >= 2 && $0.last == endOfSequence }) else {
-            throw failure(
-                "labels.\(task)", "at least two lists of ids that end with the end-of-sequence id")
+        let lists = try reader.require("labels").object().require(task)
+        var labels: [[Int32]] = []
+        for label in try lists.elements(of: "lists of ids", count: 2...Int.max) {
+            let ids = try label.ids()
+            guard ids.count >= 2, ids.last == endOfSequence else {
+                throw label.refusal("at least two ids, of which the last ends the sequence,")
+            }
+            labels.append(ids)
         }
         return labels
     }
+}
 
-    private static func ids(_ value: JSONValue?) -> [Int32]? {
-        guard let array = value?.array else { return nil }
-        let ids = array.compactMap { $0.int.flatMap(Int32.init(exactly:)) }
-        return ids.count == array.count && !ids.isEmpty ? ids : nil
-    }
-
-    private func failure(_ key: String, _ expected: String) -> BenchmarkError {
-        BenchmarkError("\(path): \(key) is not as expected: \(expected)")
-    }
+extension ValueReader {
+    /// Ids of at least one token.
+    package func ids() throws(Failure) -> [Int32] { try integers(in: 0...Int32.max, count: 1...Int.max) }
 }

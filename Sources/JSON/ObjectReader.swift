@@ -39,14 +39,9 @@ public struct ObjectReader<Failure: Error> {
         parsing bytes: some Collection<UInt8>, at place: String = "", keys: [String]? = nil,
         nullIsAbsent: Bool = false, failure: @escaping (String) -> Failure
     ) throws(Failure) {
-        let rules = ReadingRules(place: place, nullIsAbsent: nullIsAbsent, failure: failure)
-        let document: JSONValue
-        do {
-            document = try JSONValue.parse(bytes)
-        } catch {
-            throw rules.refusal("not JSON: \(error)")
-        }
-        self = try ValueReader(value: document, path: "", rules: rules).object(keys: keys)
+        self = try ValueReader(
+            parsing: bytes, at: place, nullIsAbsent: nullIsAbsent, failure: failure
+        ).object(keys: keys)
     }
 
     init(

@@ -22,6 +22,19 @@ public struct ValueReader<Failure: Error> {
             rules: ReadingRules(place: place, nullIsAbsent: nullIsAbsent, failure: failure))
     }
 
+    /// A reader of a document.
+    public init(
+        parsing bytes: some Collection<UInt8>, at place: String = "", nullIsAbsent: Bool = false,
+        failure: @escaping (String) -> Failure
+    ) throws(Failure) {
+        let rules = ReadingRules(place: place, nullIsAbsent: nullIsAbsent, failure: failure)
+        do {
+            self.init(value: try JSONValue.parse(bytes), path: "", rules: rules)
+        } catch {
+            throw rules.refusal("not JSON: \(error)")
+        }
+    }
+
     init(value: JSONValue, path: String, rules: ReadingRules<Failure>) {
         self.value = value
         self.path = path

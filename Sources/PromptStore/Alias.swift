@@ -66,25 +66,17 @@ extension Alias {
 
     /// - Throws: `corrupted`, naming the alias and the member.
     init(_ bytes: [UInt8], name: String) throws(PromptStoreError) {
-        do {
-            var object = try StrictObject(bytes)
-            self.name = name
-            target = try object.take("target", "a target", AliasTarget.init(json:))
-            history = try object.take("history", "a list of targets") { value in
-                try value.array?.map { element in
-                    guard let target = try AliasTarget(json: element) else {
-                        throw StrictObject.Problem(message: "\"history\" has something else than targets")
-                    }
-                    return target
-                }
-            }
-            try object.finish()
-        } catch {
-            let reason = (error as? StrictObject.Problem)?.message ?? "\(error)"
-            throw PromptStoreError(
+        let reader = try ObjectReader(parsing: bytes, keys: ["target", "history"]) { reason in
+            PromptStoreError(
                 .corrupted,
                 "the alias \"\(name)\" is damaged: \(reason); remove \"\(name)\" and publish it again, or restore a"
                     + " backup")
+        }
+        self.name = name
+        target = try AliasTarget(reader.require("target"))
+        history = []
+        for element in try reader.require("history").elements(of: "targets") {
+            history.append(try AliasTarget(element))
         }
     }
 }
@@ -102,27 +94,24 @@ extension AliasTarget {
         }
     }
 
-    fileprivate init?(json: JSONValue) throws {
-        func version(_ value: JSONValue) -> TaskVersion? {
-            guard let text = value.string, case .version(let version)? = try? TaskReference(text) else {
-                return nil
+    fileprivate init(_ reader: ValueReader<PromptStoreError>) throws(PromptStoreError) {
+        func version(_ reader: ValueReader<PromptStoreError>) throws(PromptStoreError) -> TaskVersion {
+            try reader.read("name@version") { value in
+                guard case .version(let version)? = value.string.flatMap({ try? TaskReference($0) }) else {
+                    return nil
+                }
+                return version
             }
-            return version
         }
-        if case .object(let object) = json {
-            var object = StrictObject(object)
-            let combine = try object.take("combine", "mean or majority") {
-                $0.string.flatMap(Combination.init(rawValue:))
-            }
-            let members = try object.take("members", "a list of versions") { value -> [TaskVersion]? in
-                let members = value.array?.map(version) ?? []
-                return members.isEmpty || members.contains(nil) ? nil : members.compactMap { $0 }
-            }
-            try object.finish()
-            self = .ensemble(members: members, combine: combine)
-        } else {
-            guard let version = version(json) else { return nil }
-            self = .version(version)
+        guard reader.value.object != nil else {
+            self = .version(try version(reader))
+            return
         }
+        let ensemble = try reader.object(keys: ["combine", "members"])
+        var members: [TaskVersion] = []
+        for element in try ensemble.require("members").elements(of: "versions", count: 1...Int.max) {
+            members.append(try version(element))
+        }
+        self = .ensemble(members: members, combine: try ensemble.require("combine").choice())
     }
 }

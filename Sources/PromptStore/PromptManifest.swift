@@ -74,40 +74,38 @@ public struct PromptManifest: Sendable, Equatable {
         self.createdAt = createdAt
     }
 
-    /// Reads a manifest strictly: every member there and of its type, none unknown, the name and version its key's.
+    /// Reads a manifest strictly: every member there and of its type, which `null` is not; none unknown, the name and version its key's.
     ///
     /// - Throws: `corrupted`, naming the key and the member.
     init(_ bytes: [UInt8], of id: TaskVersion) throws(PromptStoreError) {
-        do {
-            var object = try StrictObject(bytes)
-            let sha256 = "a SHA-256 in hexadecimal"
-            func hash(_ value: JSONValue) -> String? {
-                value.string.flatMap { Hexadecimal.isSHA256($0) ? $0 : nil }
-            }
-            _ = try object.take("name", "\"\(id.name)\"") { $0.string == id.name ? true : nil }
-            _ = try object.take("version", "\(id.version)") { $0.int == id.version ? true : nil }
-            self.id = id
-            blob = try object.take("blob", sha256, hash)
-            rows = try object.take("rows", "a number", \.int)
-            width = try object.take("width", "a number", \.int)
-            if let reason = SoftPrompt.reasonAgainst(rows: rows, width: width) {
-                throw StrictObject.Problem(message: reason)
-            }
-            elementType = try object.take("element_type", "an element type") {
-                $0.string.flatMap(ElementType.init(rawValue:))
-            }
-            coreFingerprint = try object.take("core", sha256, hash)
-            tokenizerHash = try object.takeIfPresent("tokenizer", sha256, hash)
-            definition = try object.take("definition", "an object", \.object)
-            provenance = try object.take("provenance", "an object", \.object)
-            createdAt = try object.take("created", "a number", \.int)
-            try object.finish()
-        } catch {
-            let reason = (error as? StrictObject.Problem)?.message ?? "\(error)"
-            throw PromptStoreError(
+        let reader = try ObjectReader(parsing: bytes, keys: Self.keys) { reason in
+            PromptStoreError(
                 .corrupted,
                 "the manifest of \(id) is damaged: \(reason); remove the version and publish it again, or restore a"
                     + " backup")
         }
+        func hash(_ member: ValueReader<PromptStoreError>) throws(PromptStoreError) -> String {
+            try member.read("a SHA-256 in hexadecimal") { value in
+                value.string.flatMap { Hexadecimal.isSHA256($0) ? $0 : nil }
+            }
+        }
+        _ = try reader.require("name").read("\"\(id.name)\"") { $0.string == id.name ? true : nil }
+        _ = try reader.require("version").integer(in: id.version...id.version)
+        self.id = id
+        blob = try hash(reader.require("blob"))
+        rows = try reader.require("rows").integer()
+        width = try reader.require("width").integer()
+        if let reason = SoftPrompt.reasonAgainst(rows: rows, width: width) { throw reader.refusal(reason) }
+        elementType = try reader.require("element_type").choice()
+        coreFingerprint = try hash(reader.require("core"))
+        tokenizerHash = if let member = reader["tokenizer"] { try hash(member) } else { nil }
+        definition = try reader.require("definition").object().object
+        provenance = try reader.require("provenance").object().object
+        createdAt = try reader.require("created").integer()
     }
+
+    private static let keys = [
+        "name", "version", "blob", "rows", "width", "element_type", "core", "tokenizer", "definition",
+        "provenance", "created",
+    ]
 }

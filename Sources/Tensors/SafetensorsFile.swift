@@ -42,39 +42,16 @@ public final class SafetensorsFile: Sendable {
                 "its header claims \(length) bytes, the file has \(bytes.count - 8) after the length")
         }
         let dataStart = 8 + Int(length)
-        let header: JSONObject
-        do {
-            let bytes = UnsafeRawBufferPointer(rebasing: bytes[8..<dataStart])
-            guard let object = try JSONValue.parse(bytes).object else {
-                throw malformed("its header is not a JSON object")
-            }
-            header = object
-        } catch let error as JSONError {
-            throw malformed("its header is not JSON: \(error)")
-        } catch let error as TensorError {
-            throw error
-        } catch {
-            throw malformed("\(error)")
-        }
-
+        let header = try ObjectReader(
+            parsing: UnsafeRawBufferPointer(rebasing: bytes[8..<dataStart]), failure: malformed)
         var metadata: [String: String] = [:]
+        if let members = try header["__metadata__"]?.object() {
+            for key in members.object.keys { metadata[key] = try members.require(key).string() }
+        }
         var entries: [String: Entry] = [:]
-        for (name, value) in header {
-            if name == "__metadata__" {
-                guard let members = value.object else { throw malformed("__metadata__ is not an object") }
-                for (key, value) in members {
-                    guard let text = value.string else {
-                        throw malformed("__metadata__.\(key) is not a string")
-                    }
-                    metadata[key] = text
-                }
-                continue
-            }
-            do {
-                entries[name] = try Self.entry(value, dataStart: dataStart, fileSize: bytes.count)
-            } catch {
-                throw malformed("tensor \(name): \(error.message)")
-            }
+        for name in header.object.keys where name != "__metadata__" {
+            entries[name] = try Self.entry(
+                header.require(name).object(), name, dataStart: dataStart, fileSize: bytes.count)
         }
         var end = dataStart
         for (name, entry) in entries.sorted(by: {
@@ -94,30 +71,23 @@ public final class SafetensorsFile: Sendable {
         self.entries = entries
     }
 
-    /// Reads one header entry. Thrown messages lack the file and tensor, which the caller adds.
     private static func entry(
-        _ value: JSONValue, dataStart: Int, fileSize: Int
+        _ reader: ObjectReader<TensorError>, _ name: String, dataStart: Int, fileSize: Int
     ) throws(TensorError) -> Entry {
-        func malformed(_ what: String) -> TensorError { TensorError(what) }
-        guard let object = value.object else { throw malformed("its entry is not an object") }
-        guard let type = object["dtype"]?.string else { throw malformed("dtype is not a string") }
+        func malformed(_ what: String) -> TensorError { reader.refusal("tensor \(name): \(what)") }
+        let type = try reader.require("dtype").string()
         guard let bits = bitWidths[type] else { throw malformed("dtype \(type) is unknown") }
-        guard let extents = object["shape"]?.array else { throw malformed("shape is not an array") }
-        var shape: [Int] = []
+        let shape = try reader.require("shape").integers(in: 0...Int.max)
         var size = bits
-        for extent in extents {
-            guard let extent = extent.int, extent >= 0 else {
-                throw malformed("shape holds something that is not a size")
-            }
+        for extent in shape {
             let (product, overflow) = size.multipliedReportingOverflow(by: extent)
             guard !overflow else { throw malformed("its shape overflows") }
             size = product
-            shape.append(extent)
         }
         guard size % 8 == 0 else { throw malformed("its size is not a whole number of bytes") }
-        guard let offsets = object["data_offsets"]?.array, offsets.count == 2, let begin = offsets[0].int,
-            let end = offsets[1].int, begin >= 0, begin <= end
-        else { throw malformed("data_offsets is not a pair of ascending sizes") }
+        let offsets = try reader.require("data_offsets").integers(in: 0...Int.max, count: 2...2)
+        let (begin, end) = (offsets[0], offsets[1])
+        guard begin <= end else { throw malformed("its data_offsets are not ascending") }
         guard end <= fileSize - dataStart else {
             throw malformed("its data ends at \(end), the file's data has \(fileSize - dataStart) bytes")
         }

@@ -28,51 +28,40 @@ struct TokenizerConfiguration: Sendable, Equatable {
     ///
     /// - Throws: ``TokenizerError`` naming the file and the key.
     static func parse(_ bytes: [UInt8], file: String) throws(TokenizerError) -> Self {
-        let document: JSONValue
-        do {
-            document = try JSONValue.parse(bytes)
-        } catch {
-            throw TokenizerError("\(file) is not JSON: \(error)")
-        }
-        guard let object = document.object else {
-            throw TokenizerError("\(file) must be a JSON object, it is of type \(document.typeName)")
-        }
-        let name = object["tokenizer_class"]
-        guard name == nil || name?.string != nil || name?.isNull == true else {
-            throw TokenizerError("\(file): tokenizer_class must be a string")
-        }
-        return .init(file: file, className: name?.string, sentinels: try layout(object, file: file))
+        let reader = try ObjectReader(parsing: bytes, at: file, nullIsAbsent: true) { TokenizerError($0) }
+        return .init(
+            file: file, className: try reader["tokenizer_class"]?.string(), sentinels: try layout(reader))
     }
 
     /// The most telling description wins: ids, then names, then the count. Transformers writes `extra_ids` 0
     /// beside the full list for ByT5, so the count alone must not be trusted first.
-    private static func layout(_ object: JSONObject, file: String) throws(TokenizerError) -> SentinelLayout {
-        let listed = try listed(object["added_tokens_decoder"], file: file)
+    private static func layout(_ reader: ObjectReader<TokenizerError>) throws(TokenizerError)
+        -> SentinelLayout
+    {
+        let listed = try listed(reader)
         if !listed.isEmpty { return .listed(listed) }
-        let named = (object["additional_special_tokens"]?.array ?? []).compactMap(content).compactMap(number)
+        let named = (reader["additional_special_tokens"]?.value.array ?? []).compactMap(content).compactMap(
+            number)
         if !named.isEmpty {
             guard Set(named) == Set(0..<named.count) else {
-                throw TokenizerError(
-                    "\(file): the sentinels in additional_special_tokens must be <extra_id_0> to "
+                throw reader.refusal(
+                    "the sentinels in additional_special_tokens must be <extra_id_0> to "
                         + "<extra_id_\(named.count - 1)>, each once")
             }
             return .count(named.count)
         }
-        guard let value = object["extra_ids"], !value.isNull else { return .unsaid }
-        guard let count = value.int, (0...Sentinels.maximumCount).contains(count) else {
-            throw TokenizerError("\(file): extra_ids must be an integer from 0 to \(Sentinels.maximumCount)")
-        }
-        return .count(count)
+        guard let count = reader["extra_ids"] else { return .unsaid }
+        return .count(try count.integer(in: 0...Sentinels.maximumCount))
     }
 
     private static func listed(
-        _ value: JSONValue?, file: String
+        _ reader: ObjectReader<TokenizerError>
     ) throws(TokenizerError) -> [Sentinels.Sentinel] {
         var sentinels: [Sentinels.Sentinel] = []
-        for (key, token) in value?.object ?? JSONObject() {
+        for (key, token) in reader["added_tokens_decoder"]?.value.object ?? JSONObject() {
             guard let number = content(token).flatMap(number) else { continue }
             guard let id = Int32(key), id >= 0, id < Int32.max else {
-                throw TokenizerError("\(file): added_tokens_decoder has the key \"\(key)\", which is no id")
+                throw reader.refusal("added_tokens_decoder has the key \"\(key)\", which is no id")
             }
             let flags = token.object
             sentinels.append(
@@ -83,8 +72,8 @@ struct TokenizerConfiguration: Sendable, Equatable {
         guard Set(sentinels.map(\.number)) == Set(0..<sentinels.count),
             Set(sentinels.map(\.id)).count == sentinels.count
         else {
-            throw TokenizerError(
-                "\(file): the sentinels in added_tokens_decoder must be <extra_id_0> to "
+            throw reader.refusal(
+                "the sentinels in added_tokens_decoder must be <extra_id_0> to "
                     + "<extra_id_\(sentinels.count - 1)>, each once")
         }
         return sentinels

@@ -85,12 +85,7 @@ struct FitCommand: ParsableCommand {
             guard let bytes = FileManager.default.contents(atPath: file) else {
                 throw CommandError("cannot read \(file)")
             }
-            let value: JSONValue
-            do { value = try JSONValue.parse(bytes) } catch {
-                throw CommandError("\(file) is not JSON: \(error)")
-            }
-            guard let object = value.object else { throw CommandError("\(file) is not a JSON object") }
-            settings = object
+            settings = try ObjectReader(parsing: bytes, at: file) { CommandError($0) }.object
             place = file
         }
         let own = [

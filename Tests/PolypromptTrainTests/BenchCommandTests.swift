@@ -112,7 +112,7 @@ struct BenchCommandTests {
     @Test(
         "says what is wrong in a batch's file",
         arguments: [
-            ("[]", "not a JSON object"), ("{", "not JSON"), (#"{"prompt": []}"#, "prompt"),
+            ("[]", "an object was expected"), ("{", "not JSON"), (#"{"prompt": []}"#, "prompt"),
             (#"{"prompt": [[1, 2]]}"#, "prompt[0]"),
         ])
     func badFiles(text: String, message: String) throws {

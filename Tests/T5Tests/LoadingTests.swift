@@ -10,10 +10,12 @@ struct LoadingTests {
     func noConfiguration() throws {
         let folder = try CoreFiles().write()
         #expect(folder.failure.message == "it loaded")
-        for (text, expected) in [("{", "is not JSON"), ("[]", "is not a JSON object")] {
+        for (text, expected) in [
+            ("{", "not JSON"), ("[]", "an empty array was found, an object was expected"),
+        ] {
             try folder.write("config.json", text)
             #expect(folder.failure.code == .configuration)
-            #expect(folder.failure.message.contains("config.json \(expected)"))
+            #expect(folder.failure.message.contains("config.json: \(expected)"))
         }
         try folder.remove("config.json")
         #expect(folder.failure.code == .unreadable)
@@ -63,13 +65,14 @@ struct LoadingTests {
             let failure = folder.failure
             #expect(failure.code != nil && failure.message.contains(text), "\(failure)")
         }
-        try refused("{", saying: "\(CoreFolder.index) is not JSON")
-        try refused("{}", saying: "\(CoreFolder.index) has no object weight_map")
-        try refused(#"{"weight_map": []}"#, saying: "\(CoreFolder.index) has no object weight_map")
+        try refused("{", saying: "\(CoreFolder.index): not JSON")
+        try refused("{}", saying: "\(CoreFolder.index): the key \"weight_map\" is missing")
+        try refused(
+            #"{"weight_map": []}"#, saying: "\(CoreFolder.index): \"weight_map\": an empty array was found")
         for file in [#""../x.safetensors""#, #""/etc/passwd""#, #""..""#, #"".""#, #""""#, "1", "null"] {
             try refused(
                 #"{"weight_map": {"shared.weight": \#(file)}}"#,
-                saying: "\(CoreFolder.index): the file of shared.weight is not a plain file name")
+                saying: "\(CoreFolder.index): \"weight_map.shared.weight\": ")
         }
         try refused(#"{"weight_map": {"shared.weight": "none.safetensors"}}"#, saying: "none.safetensors")
         // `shared.weight` is the last of the names, so it lies in the other shard.

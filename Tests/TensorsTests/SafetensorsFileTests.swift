@@ -95,10 +95,10 @@ struct SafetensorsFileTests {
             // types and structure
             (#"{"a":{"dtype":"F99","shape":[1],"data_offsets":[0,4]}}"#, 4, "dtype F99"),
             (#"{"a":{"dtype":3,"shape":[1],"data_offsets":[0,4]}}"#, 4, "dtype"),
-            (#"{"a":[]}"#, 0, "not an object"),
+            (#"{"a":[]}"#, 0, "\"a\": an empty array was found, an object"),
             (#"{"a":{"dtype":"F32","shape":{},"data_offsets":[0,4]}}"#, 4, "shape"),
             (#"{"__metadata__":{"a":1}}"#, 0, "__metadata__.a"),
-            (#"["#, 0, "not JSON"), (#"[]"#, 0, "not a JSON object"),
+            (#"["#, 0, "not JSON"), (#"[]"#, 0, "an empty array was found, an object"),
             (
                 #"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#,
                 4, "duplicate"

@@ -33,22 +33,16 @@ struct T5Checkpoint {
     }
 
     private static func shards(index: String, directory: String) throws -> [String: SafetensorsFile] {
-        let map: JSONObject
-        do {
-            let data = try Data(contentsOf: URL(fileURLWithPath: index))
-            guard let value = try JSONValue.parse(data).object?["weight_map"]?.object else {
-                throw T5Error(.weights, "\(index) has no object weight_map")
-            }
-            map = value
-        } catch let error as JSONError {
-            throw T5Error(.weights, "\(index) is not JSON: \(error)")
+        guard let bytes = FileManager.default.contents(atPath: index) else {
+            throw T5Error(.unreadable, "cannot read \(index)")
         }
+        let map = try ObjectReader(parsing: bytes, at: index) { T5Error(.weights, $0) }
+            .require("weight_map").object()
         var files: [String: SafetensorsFile] = [:]
         var fileOfTensor: [String: SafetensorsFile] = [:]
-        for (name, value) in map {
-            guard let shard = value.string, !shard.isEmpty, !shard.contains("/"), shard != "..", shard != "."
-            else {
-                throw T5Error(.weights, "\(index): the file of \(name) is not a plain file name")
+        for name in map.object.keys {
+            let shard = try map.require(name).read("a plain file name") { value in
+                value.string.flatMap { ["", ".", ".."].contains($0) || $0.contains("/") ? nil : $0 }
             }
             let file: SafetensorsFile
             if let known = files[shard] {

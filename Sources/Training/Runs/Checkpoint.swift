@@ -45,7 +45,7 @@ struct Checkpoint {
         guard file.metadata[Self.formatKey] == Self.format, let text = file.metadata["state"] else {
             throw refuse("this is not a checkpoint of this release")
         }
-        guard let state = (try? JSONValue.parse(text))?.object else { throw refuse("its state is not JSON") }
+        let state = try ObjectReader(parsing: text.utf8, failure: { refuse("its state: \($0)") }).object
         var arrays: [NamedValues] = []
         // In the order of the file, which the hash goes by.
         for (name, _) in file.entries.sorted(by: {
@@ -83,6 +83,11 @@ struct Checkpoint {
 extension JSONValue {
     /// 64 bits in hexadecimal: JSON's numbers do not hold them all.
     init(bits: UInt64) { self = .string(String(bits, radix: 16)) }
+}
+
+extension ValueReader {
     /// The 64 bits that a string in hexadecimal stands for.
-    var bits: UInt64? { string.flatMap { UInt64($0, radix: 16) } }
+    func bits() throws(Failure) -> UInt64 {
+        try read("64 bits in hexadecimal") { $0.string.flatMap { UInt64($0, radix: 16) } }
+    }
 }

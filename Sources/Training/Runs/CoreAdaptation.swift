@@ -268,11 +268,7 @@ public final class CoreAdaptation {
                 "\(checkpointPath) was made with other settings or text; go on with the same, or begin without --resume"
             )
         }
-        guard let step = state["step"]?.int, (0...settings.steps).contains(step),
-            let order = state["order"]?.bits, let epoch = state["epoch"]?.int,
-            let position = state["position"]?.int, let draws = state["draws"]?.bits,
-            let seconds = state["seconds"]?.double
-        else { throw TrainingError("\(checkpointPath) lacks a part of its state") }
+        let reader = try ObjectReader(state, at: checkpointPath, nullIsAbsent: true) { TrainingError($0) }
         func group(_ name: String) -> [NamedValues] {
             checkpoint.arrays.filter { $0.name.hasPrefix(name + "/") }.map {
                 NamedValues(name: String($0.name.dropFirst(name.count + 1)), values: $0.values)
@@ -285,10 +281,12 @@ public final class CoreAdaptation {
         } catch {
             throw error.at(checkpointPath)
         }
-        try self.order.restore(generator: order, epoch: epoch, position: position)
-        generator = SplitMix64(state: draws)
-        self.step = step
-        before = state["before"]?.double
-        earlierSeconds = seconds
+        try order.restore(
+            generator: reader.require("order").bits(), epoch: reader.require("epoch").integer(),
+            position: reader.require("position").integer())
+        generator = SplitMix64(state: try reader.require("draws").bits())
+        step = try reader.require("step").integer(in: 0...settings.steps)
+        before = try reader["before"]?.number()
+        earlierSeconds = try reader.require("seconds").number()
     }
 }

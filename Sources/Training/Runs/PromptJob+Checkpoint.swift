@@ -43,17 +43,11 @@ extension PromptJob {
                 NamedValues(name: String($0.name.dropFirst(name.count + 1)), values: $0.values)
             }
         }
-        guard let step = state["step"]?.int, (0...totalSteps).contains(step),
-            let generator = state["order"]?.bits, let epoch = state["epoch"]?.int,
-            let position = state["position"]?.int, let dropout = state["dropout"]?.bits,
-            let lossSum = state["loss_sum"]?.double, let lossCount = state["loss_count"]?.int,
-            let stale = state["stale"]?.int, let reports = state["reports"]?.array
-        else { throw refuse("a member is missing or out of range") }
-        self.reports = try reports.map { value throws(TrainingError) in
-            guard let report = value.object.flatMap({ TrainingReport(json: $0) }) else {
-                throw refuse("a report cannot be read")
-            }
-            return report
+        let reader = try ObjectReader(state, failure: refuse)
+        let step = try reader.require("step").integer(in: 0...totalSteps)
+        var reports: [TrainingReport] = []
+        for report in try reader.require("reports").elements(of: "objects") {
+            reports.append(try TrainingReport(report.object()))
         }
         do {
             try parameterization?.restore(group("parameters"))
@@ -67,20 +61,23 @@ extension PromptJob {
             throw refuse(error.message)
         }
         try weights?.restore(group("weights"), best: group("best"))
-        try order.restore(generator: generator, epoch: epoch, position: position)
-        if let best = state["best"]?.object {
+        try order.restore(
+            generator: reader.require("order").bits(), epoch: reader.require("epoch").integer(),
+            position: reader.require("position").integer())
+        if let best = try reader["best"]?.object() {
             let count = (parameterization?.rows ?? 0) * (parameterization?.width ?? 0)
-            guard let bestStep = best["step"]?.int, let score = best["score"]?.double,
-                let confidence = best["confidence"]?.double,
-                let rows = group("best").first(where: { $0.name == "rows" })?.values, rows.count == count
+            guard let rows = group("best").first(where: { $0.name == "rows" })?.values, rows.count == count
             else { throw refuse("the best prompt is missing or of another size") }
-            self.best = Best(step: bestStep, score: score, confidence: confidence, rows: rows)
+            self.best = Best(
+                step: try best.require("step").integer(), score: try best.require("score").number(),
+                confidence: try best.require("confidence").number(), rows: rows)
         }
         self.step = step
-        self.dropout = SplitMix64(state: dropout)
-        self.lossSum = lossSum
-        self.lossCount = lossCount
-        staleReports = stale
-        ending = state["ending"]?.string.flatMap(Ending.init(rawValue:))
+        self.reports = reports
+        dropout = SplitMix64(state: try reader.require("dropout").bits())
+        lossSum = try reader.require("loss_sum").number()
+        lossCount = try reader.require("loss_count").integer()
+        staleReports = try reader.require("stale").integer()
+        ending = try reader["ending"]?.choice()
     }
 }

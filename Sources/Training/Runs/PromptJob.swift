@@ -19,7 +19,7 @@ final class PromptJob {
     }
 
     /// Why a job ended before its last step.
-    enum Ending: String {
+    enum Ending: String, CaseIterable {
         /// The dev score did not get better for as long as `patience` says.
         case patience
         /// Its numbers left the range of single precision.

@@ -26,10 +26,11 @@ public struct TrainingReport: Sendable, Equatable {
         self.seconds = seconds
     }
 
-    init?(json: JSONObject) {
-        guard let step = json["step"]?.int, let dev = json["dev"]?.double,
-            let seconds = json["seconds"]?.double
-        else { return nil }
-        self.init(step: step, loss: json["loss"]?.double, dev: dev, seconds: seconds)
+    init(_ reader: ObjectReader<TrainingError>) throws(TrainingError) {
+        step = try reader.require("step").integer()
+        let loss = try reader.require("loss")
+        self.loss = loss.value.isNull ? nil : try loss.number()
+        dev = try reader.require("dev").number()
+        seconds = try reader.require("seconds").number()
     }
 }

@@ -61,24 +61,19 @@ extension TrainingRun {
 
     func restore(_ checkpoint: Checkpoint) throws(TrainingError) {
         let path = Self.checkpointPath(folder)
-        guard let run = checkpoint.state["run"]?.object, let states = checkpoint.state["jobs"]?.array,
-            let seconds = checkpoint.state["seconds"]?.double
-        else {
-            throw TrainingError("\(path) lacks the run's state; begin anew without --resume")
+        let reader = try ObjectReader(checkpoint.state, at: path) { message in
+            TrainingError("\(message); begin anew without --resume")
         }
+        let run = try reader.require("run").object().object
         let present = identity
         for key in present.keys where run[key] != present[key] {
             throw TrainingError(
                 "\(path) was made with another \(key == "jobs" ? "task, data or setting" : key); "
                     + "go on with the same, or begin anew without --resume")
         }
-        guard states.count == jobs.count else {
-            throw TrainingError("\(path) has \(states.count) jobs; \(jobs.count) were expected")
-        }
+        let states = try reader.require("jobs").elements(of: "objects", count: jobs.count...jobs.count)
         for (index, (job, state)) in zip(jobs, states).enumerated() {
-            guard let state = state.object else {
-                throw TrainingError("\(path) lacks the state of job \(index)")
-            }
+            let state = try state.object().object
             let prefix = "\(index)/"
             do {
                 try job.restore(
@@ -90,6 +85,6 @@ extension TrainingRun {
                 throw error.at(path)
             }
         }
-        earlierSeconds = seconds
+        earlierSeconds = try reader.require("seconds").number()
     }
 }

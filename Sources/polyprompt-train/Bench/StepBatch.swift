@@ -70,41 +70,17 @@ extension StepBatch {
         guard let bytes = FileManager.default.contents(atPath: path) else {
             throw CommandError("cannot read the batch in \(path)")
         }
-        let value: JSONValue
-        do { value = try JSONValue.parse(bytes) } catch {
-            throw CommandError("\(path) is not JSON: \(error)")
-        }
-        func failure(_ key: String, _ expected: String) -> CommandError {
-            CommandError("\(path): \(key) is not as expected: \(expected)")
-        }
-        guard let object = value.object else { throw CommandError("\(path) is not a JSON object") }
-        guard let rows = object["prompt"]?.array, !rows.isEmpty else {
-            throw failure("prompt", "an array of at least one row")
-        }
+        let reader = try ObjectReader(parsing: bytes, at: path) { CommandError($0) }
         var prompt: [Float] = []
-        for (index, row) in rows.enumerated() {
-            let values = row.array?.compactMap(\.double) ?? []
-            guard values.count == width, row.array?.count == width else {
-                throw failure("prompt[\(index)]", "\(width) numbers, the core's width")
-            }
-            prompt += values.map { Float($0) }
-        }
-        guard let elements = object["sequences"]?.array, !elements.isEmpty else {
-            throw failure("sequences", "an array of at least one sequence")
+        for row in try reader.require("prompt").elements(of: "rows", count: 1...Int.max) {
+            prompt += try row.floats(count: width)
         }
         var texts: [(ids: [Int32], target: [Int32])] = []
-        for (index, element) in elements.enumerated() {
-            guard let ids = Self.ids(element.object?["input_ids"]),
-                let target = Self.ids(element.object?["target_ids"])
-            else { throw failure("sequences[\(index)]", "an object with input_ids and target_ids") }
-            texts.append((ids, target))
+        for element in try reader.require("sequences").elements(of: "objects", count: 1...Int.max) {
+            let sequence = try element.object()
+            texts.append(
+                (try sequence.require("input_ids").ids(), try sequence.require("target_ids").ids()))
         }
         self.init(prompt: prompt, texts: texts)
-    }
-
-    private static func ids(_ value: JSONValue?) -> [Int32]? {
-        guard let array = value?.array else { return nil }
-        let ids = array.compactMap { $0.int.flatMap(Int32.init(exactly:)) }
-        return ids.count == array.count && !ids.isEmpty ? ids : nil
     }
 }

@@ -66,38 +66,16 @@ private struct ProbeInput {
     /// `[rows, d_model]`, flattened.
     var prompt: [Float] = []
     let ids: [Int32]
-    let labels: [[Int32]]
+    var labels: [[Int32]] = []
 
-    init(_ bytes: [UInt8], width: Int) throws {
-        guard let object = try JSONValue.parse(bytes).object else { throw CommandError("not a JSON object") }
-        for key in object.keys where !["prompt", "input_ids", "labels"].contains(key) {
-            throw CommandError("unknown key \"\(key)\"")
+    init(_ bytes: [UInt8], width: Int) throws(CommandError) {
+        let reader = try ObjectReader(parsing: bytes, keys: ["prompt", "input_ids", "labels"]) { message in
+            CommandError(message)
         }
-        for (index, row) in try Self.array(object, "prompt").enumerated() {
-            let values = (row.array ?? []).compactMap(\.double)
-            guard values.count == width, row.array?.count == width else {
-                throw CommandError("prompt row \(index) is not \(width) numbers, the core's width")
-            }
-            prompt += values.map(Float.init)
-        }
-        ids = try Self.ids(.array(Self.array(object, "input_ids")), "input_ids")
-        labels = try Self.array(object, "labels").map { try Self.ids($0, "labels") }
-        guard !labels.contains([]) else { throw CommandError("a label has no ids") }
-    }
-
-    private static func array(_ object: JSONObject, _ key: String) throws -> [JSONValue] {
-        guard let value = object[key] else { return [] }
-        guard let array = value.array else { throw CommandError("\(key) is not an array") }
-        return array
-    }
-
-    private static func ids(_ value: JSONValue, _ key: String) throws -> [Int32] {
-        guard let elements = value.array else { throw CommandError("\(key) is not an array of ids") }
-        return try elements.map { element in
-            guard let id = element.int.flatMap(Int32.init(exactly:)) else {
-                throw CommandError("\(key) holds \(element.line), which is not an id")
-            }
-            return id
+        for row in try reader["prompt"]?.elements(of: "rows") ?? [] { prompt += try row.floats(count: width) }
+        ids = try reader["input_ids"]?.integers(in: Int32.min...Int32.max) ?? []
+        for label in try reader["labels"]?.elements(of: "lists of ids") ?? [] {
+            labels.append(try label.integers(in: Int32.min...Int32.max, count: 1...Int.max))
         }
     }
 }

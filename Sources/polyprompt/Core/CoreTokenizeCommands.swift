@@ -48,17 +48,12 @@ struct CoreDetokenizeCommand: ParsableCommand {
         var number = 0
         while let line = try reader.next() {
             number += 1
+            let place = "standard input, line \(number)"
             guard case .bytes(let bytes) = line else {
-                throw CommandError(
-                    "standard input, line \(number): longer than \(LineReader.maximumLineLength) bytes")
+                throw CommandError("\(place): longer than \(LineReader.maximumLineLength) bytes")
             }
-            do {
-                let ids = try JSONValue.parse(bytes).array?.map { $0.int.flatMap(Int32.init(exactly:)) }
-                guard let ids, !ids.contains(nil) else { throw CommandError("an array of ids was expected") }
-                print(tokenizer.decode(ids.compactMap { $0 }))
-            } catch {
-                throw CommandError("standard input, line \(number): \(error)")
-            }
+            let reader = try ValueReader(parsing: bytes, at: place) { CommandError($0) }
+            print(tokenizer.decode(try reader.integers(in: Int32.min...Int32.max)))
         }
     }
 }
