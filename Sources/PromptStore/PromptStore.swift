@@ -42,12 +42,8 @@ public final class PromptStore: Sendable {
             environment = try Environment.open(
                 path, mode: mode == .readOnly ? .readOnly : .readWrite, maximumSize: maximumSize)
             schema = try Self.open(environment, mode: mode)
-        } catch let error as PromptStoreError {
-            throw error
-        } catch let error as LMDBError {
-            throw PromptStoreError(error)
         } catch {
-            throw PromptStoreError(.system, "\(path): \(error)")
+            throw PromptStoreError(error, at: path)
         }
         self.path = path
         self.mode = mode
@@ -138,12 +134,8 @@ public final class PromptStore: Sendable {
     func converting<Result>(_ body: () throws -> Result) throws(PromptStoreError) -> Result {
         do {
             return try body()
-        } catch let error as PromptStoreError {
-            throw error
-        } catch let error as LMDBError {
-            throw PromptStoreError(error)
         } catch {
-            throw PromptStoreError(.system, "\(path): \(error)")
+            throw PromptStoreError(error, at: path)
         }
     }
 }

@@ -59,7 +59,12 @@ public struct PromptStoreError: CodedError {
         (self.code, self.message, self.cause) = (code, message, cause)
     }
 
-    init(_ error: LMDBError) {
+    /// The error of a store at a path for whatever its work threw.
+    init(_ error: any Error, at path: String) {
+        guard let error = error as? LMDBError else {
+            self.init(.system, wrapping: error, at: path)
+            return
+        }
         let code: Code =
             switch error.code {
             case .notFound: .notFound
@@ -72,6 +77,6 @@ public struct PromptStoreError: CodedError {
             case .alreadyExists: .alreadyExists
             default: .system
             }
-        self.init(code, error.message, cause: error)
+        self.init(code, wrapping: error)
     }
 }

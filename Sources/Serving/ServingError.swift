@@ -4,8 +4,10 @@ import Basics
 public struct ServingError: CodedError {
     /// What kind of failure it is; the raw value is the `code` of an error response.
     public enum Code: String, Sendable {
-        /// The input or output cannot be opened, read or written.
+        /// The input, a task's folder or a prompt's file cannot be opened or read.
         case unreadable
+        /// The output cannot be opened or written.
+        case unwritable
         /// A line is not a JSON document.
         case invalidJSON = "invalid_json"
         /// A line is JSON, but not a request: a field is missing, unknown, or of the wrong type or range.

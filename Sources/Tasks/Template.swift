@@ -131,7 +131,7 @@ extension Template {
             }
             guard let text = value.scalarText else {
                 throw TaskError(
-                    "the field \"\(field)\": \(value.found) was found, a string, number or boolean was expected"
+                    "the field \"\(field)\": \(value.found) was found, a string, a number or a boolean was expected"
                 )
             }
             values[field] = text

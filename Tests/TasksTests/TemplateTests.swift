@@ -54,8 +54,8 @@ struct TemplateTests {
         expectRefusal("\"hypotesis\" is not a field", "\"hypothesis\"") {
             try template.render(try object(#"{"premise":"x","hypothesis":"y","hypotesis":"y"}"#))
         }
-        for (value, found) in [("null", "null"), ("[]", "an array"), ("{}", "an object")] {
-            expectRefusal("\"premise\"", "\(found) was found", "a string, number or boolean") {
+        for (value, found) in [("null", "null"), ("[]", "an empty array"), ("{}", "an object")] {
+            expectRefusal("\"premise\"", "\(found) was found", "a string, a number or a boolean") {
                 try template.render(try object(#"{"premise":\#(value),"hypothesis":"y"}"#))
             }
         }

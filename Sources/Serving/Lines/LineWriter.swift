@@ -25,7 +25,7 @@ public final class LineWriter {
         var status = stat()
         if stat(path, &status) == 0, status.st_mode & S_IFMT != S_IFREG {
             guard status.st_mode & S_IFMT != S_IFDIR else {
-                throw ServingError(.unreadable, "\(path) is a directory; a file to write was expected")
+                throw ServingError(.unwritable, "\(path) is a directory; a file to write was expected")
             }
             descriptor = open(path, O_WRONLY | O_CLOEXEC)
             temporary = nil
@@ -78,6 +78,6 @@ public final class LineWriter {
     }
 
     private static func failure(_ what: String) -> ServingError {
-        ServingError(.unreadable, "\(what): \(String(cString: strerror(errno)))")
+        ServingError(.unwritable, "\(what): \(String(cString: strerror(errno)))")
     }
 }

@@ -13,7 +13,7 @@ struct TemporaryFile {
         descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
         guard descriptor >= 0 else {
             throw ServingError(
-                .unreadable, "cannot write \(destination): \(String(cString: strerror(errno)))")
+                .unwritable, "cannot write \(destination): \(String(cString: strerror(errno)))")
         }
         Interruption.remember(path)
     }

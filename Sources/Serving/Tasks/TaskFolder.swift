@@ -46,8 +46,8 @@ public struct TaskFolder: Sendable {
                 do {
                     let definition = try TaskDefinition(parsing: bytes)
                     self.definition = try name.map { try definition.named($0) } ?? definition
-                } catch let error as TaskError {
-                    throw ServingError(.taskUnusable, "\(file): \(error.message)")
+                } catch {
+                    throw ServingError(.taskUnusable, wrapping: error, at: file)
                 }
                 self.path = path + "/prompt.safetensors"
             } else {
@@ -65,16 +65,10 @@ public struct TaskFolder: Sendable {
                 storedType = .float32
                 metadata = [:]
             }
-        } catch let error as ServingError {
-            throw error
         } catch let error as TensorError {
-            throw ServingError(.unreadable, error.message)
-        } catch let error as PromptStoreError {
-            throw ServingError(.taskUnusable, "\(path): \(error.message)")
-        } catch let error as TaskError {
-            throw ServingError(.taskUnusable, "\(path): \(error.message)")
+            throw ServingError(.unreadable, wrapping: error)
         } catch {
-            throw ServingError(.taskUnusable, "\(path): \(error)")
+            throw ServingError(.taskUnusable, wrapping: error, at: path)
         }
     }
 
@@ -144,7 +138,7 @@ public struct TaskFolder: Sendable {
                 tokenizerHash: tokenizer.map { SHA256.hash(data: $0.identityBytes).hexadecimal },
                 definition: definition.json, provenance: provenance)
         } catch {
-            throw ServingError(.taskUnusable, "\(path): \(error.message)")
+            throw ServingError(.taskUnusable, wrapping: error, at: path)
         }
     }
 }
