@@ -13,10 +13,10 @@ let package = Package(
     products: [
         .executable(name: "polyprompt", targets: ["polyprompt"]),
         .executable(name: "polyprompt-train", targets: ["polyprompt-train"]),
-        .library(name: "T5", targets: ["T5", "Tensors"]),
-        .library(name: "PromptStore", targets: ["PromptStore"]),
+        .library(name: "T5", targets: ["T5", "Tensors", "Basics"]),
+        .library(name: "PromptStore", targets: ["PromptStore", "Basics"]),
         .library(name: "Serving", targets: ["Serving"]),
-        .library(name: "Training", targets: ["Training"]),
+        .library(name: "Training", targets: ["Training", "Basics"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
@@ -43,27 +43,20 @@ let package = Package(
             name: "Tensors", dependencies: ["Basics", "CKernels", "COpenBLAS", "JSON"],
             swiftSettings: settings),
         .target(
-            name: "T5",
-            dependencies: [
-                "Basics", "CKernels", "JSON", "Tensors", .product(name: "Crypto", package: "swift-crypto"),
-            ],
+            name: "T5", dependencies: ["Basics", "CKernels", "JSON", "Tensors"],
             swiftSettings: settings),
         .target(
             name: "Tokenization", dependencies: ["Basics", "CSentencePiece", "JSON"],
             swiftSettings: settings),
         .target(name: "LMDB", dependencies: ["Basics", "CLMDB"], swiftSettings: settings),
         .target(
-            name: "PromptStore",
-            dependencies: [
-                "Basics", "CZstd", "JSON", "LMDB", .product(name: "Crypto", package: "swift-crypto"),
-            ],
+            name: "PromptStore", dependencies: ["Basics", "CZstd", "JSON", "LMDB"],
             swiftSettings: settings),
         .target(name: "Tasks", dependencies: ["Basics", "JSON"], swiftSettings: settings),
         .target(
             name: "Serving",
             dependencies: [
                 "Basics", "JSON", "PromptStore", "T5", "Tasks", "Tensors", "Tokenization",
-                .product(name: "Crypto", package: "swift-crypto"),
             ],
             swiftSettings: settings),
         .target(
@@ -78,7 +71,7 @@ let package = Package(
             name: "Training",
             dependencies: [
                 "Basics", "CKernels", "COpenBLAS", "JSON", "PromptStore", "Serving", "T5", "Tasks", "Tensors",
-                "Tokenization", .product(name: "Crypto", package: "swift-crypto"),
+                "Tokenization",
             ],
             swiftSettings: settings),
         .target(

@@ -1,3 +1,4 @@
+import Basics
 import PromptStore
 import Tensors
 
@@ -10,7 +11,7 @@ package struct RequestSet: Sendable {
         /// Its projected prompt.
         package let prompt: SoftPrompt
         /// How the store is to hold the prompt's values.
-        let elementType: ElementType
+        let elementType: PromptElementType
         /// The ids of each of its labels, the end-of-sequence id last; `nil` when it answers with new ids.
         package let labels: [[Int32]]?
     }
@@ -91,7 +92,7 @@ extension RequestSet {
     package static func texts(_ count: Int, lengths: ClosedRange<Int>, vocabularySize: Int) -> [[Int32]] {
         let ids = firstTextID..<Int32(vocabularySize)
         return (0..<count).map { index in
-            var random = SplitMix64(stream: 1, index: index)
+            var random = SplitMix64(key: 1, index: UInt64(index))
             return (0..<Int.random(in: lengths, using: &random)).map { _ in
                 Int32.random(in: ids, using: &random)
             }
@@ -102,7 +103,7 @@ extension RequestSet {
     package static func task(
         _ index: Int, width: Int, vocabularySize: Int, endOfSequence: Int32, hasLabels: Bool
     ) throws(PromptStoreError) -> Task {
-        var random = SplitMix64(stream: 2, index: index)
+        var random = SplitMix64(key: 2, index: UInt64(index))
         // Uniform values with a deviation of 1.
         let scale = Float(3).squareRoot() / 0x1p23
         let values = (0..<promptRows * width).map { _ -> Float in

@@ -1,6 +1,5 @@
-#if canImport(Glibc)
-    import Glibc
-#endif
+import Basics
+import Glibc
 
 /// The file `data.mdb` of an environment's directory: whether it can be opened, before LMDB maps it.
 ///
@@ -18,14 +17,10 @@ enum DataFile {
     /// Makes the directory, its parents and an empty data file where they are missing. LMDB takes an empty file
     /// for a new environment.
     static func create(in directory: String) throws(LMDBError) {
-        var created: [String] = []
-        for parent in parents(of: directory) + [directory] where mkdir(parent, 0o777) == 0 {
-            created.append(parent)
-        }
-        guard isDirectory(directory) else {
-            let code = errno
+        let created: [String]
+        do { created = try makeFolder(directory) } catch {
             throw LMDBError(
-                returnCode: code == EEXIST ? ENOTDIR : code, path: directory, doing: "making the directory")
+                returnCode: error.number ?? ENOTDIR, path: directory, doing: "making the directory")
         }
         let descriptor = open(path(in: directory), O_RDWR | O_CREAT | O_CLOEXEC, 0o666)
         guard descriptor >= 0 else {
@@ -33,8 +28,8 @@ enum DataFile {
         }
         close(descriptor)
         // A commit is durable only if the names that lead to the file are.
-        for name in created { synchronize(name + "/..") }
-        synchronize(directory)
+        for name in created { synchronizeFolder(name + "/..") }
+        synchronizeFolder(directory)
     }
 
     /// The identity of the directory's data file, which must not be empty when `nonempty`.
@@ -79,26 +74,5 @@ enum DataFile {
             throw LMDBError(
                 Damage("its meta pages have other page sizes or too many pages"), path: directory)
         }
-    }
-
-    /// Makes a directory's entries durable. Best effort: some file systems cannot.
-    static func synchronize(_ directory: String) {
-        let descriptor = open(directory, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { return }
-        fsync(descriptor)
-        close(descriptor)
-    }
-
-    private static func isDirectory(_ path: String) -> Bool {
-        let saved = errno
-        var status = stat()
-        let found = stat(path, &status) == 0
-        errno = saved
-        return found && status.st_mode & S_IFMT == S_IFDIR
-    }
-
-    /// "/a/b/c" has the parents "/a" and "/a/b".
-    private static func parents(of path: String) -> [String] {
-        path.indices.dropFirst().filter { path[$0] == "/" }.map { String(path[..<$0]) }
     }
 }

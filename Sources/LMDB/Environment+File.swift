@@ -1,3 +1,4 @@
+import Basics
 import CLMDB
 
 #if canImport(Glibc)
@@ -138,7 +139,7 @@ extension Environment {
             rmdir(temporary)
             throw error
         }
-        DataFile.synchronize(target + "/..")
+        synchronizeFolder(target + "/..")
     }
 
     private func copyFile(to directory: String) throws(LMDBError) {
@@ -155,6 +156,6 @@ extension Environment {
         guard code == MDB_SUCCESS else {
             throw LMDBError(returnCode: code, path: directory, doing: "copying")
         }
-        DataFile.synchronize(directory)
+        synchronizeFolder(directory)
     }
 }

@@ -1,4 +1,4 @@
-import Crypto
+import Basics
 
 /// A soft prompt as bytes: a header of 32 bytes and a zstd payload, named by the SHA-256 of both.
 ///
@@ -30,12 +30,12 @@ public struct PromptFrame: Sendable, Equatable {
     /// The core's `d_model`.
     public let width: Int
     /// How the values are held.
-    public let elementType: ElementType
+    public let elementType: PromptElementType
 
     /// Encodes a prompt; values are rounded to the nearest that the type can hold, ties to even.
     ///
     /// - Throws: `invalidPrompt` when a value is beyond the type's range.
-    public init(_ prompt: SoftPrompt, as type: ElementType) throws(PromptStoreError) {
+    public init(_ prompt: SoftPrompt, as type: PromptElementType) throws(PromptStoreError) {
         let payload = try ElementCodec.payload(of: prompt, as: type)
         let sections = type.sections(rows: prompt.rows, width: prompt.width)
         let compressed = try PromptPayload.compress(PromptPayload.planes(of: payload, sections: sections))
@@ -75,7 +75,7 @@ public struct PromptFrame: Sendable, Equatable {
     // MARK: Decoding
 
     struct Header {
-        let elementType: ElementType
+        let elementType: PromptElementType
         let rows: Int
         let width: Int
         let checksum: UInt64
@@ -94,7 +94,7 @@ public struct PromptFrame: Sendable, Equatable {
                     .invalidFrame,
                     "the frame has format version \(frame[4]), and this release reads \(formatVersion)")
             }
-            guard let type = ElementType(code: frame[5]), frame[6] == layout, frame[7] == 0 else {
+            guard let type = PromptElementType(code: frame[5]), frame[6] == layout, frame[7] == 0 else {
                 throw PromptStoreError(
                     .invalidFrame,
                     "the frame has element type \(frame[5]), layout \(frame[6]) and reserved byte \(frame[7]),"
@@ -122,7 +122,9 @@ public struct PromptFrame: Sendable, Equatable {
         }
     }
 
-    static func decode(_ frame: RawSpan) throws(PromptStoreError) -> (prompt: SoftPrompt, type: ElementType) {
+    static func decode(
+        _ frame: RawSpan
+    ) throws(PromptStoreError) -> (prompt: SoftPrompt, type: PromptElementType) {
         let result = frame.withUnsafeBytes { frame in
             Result { () throws(PromptStoreError) in
                 let header = try Header(frame)
@@ -165,8 +167,6 @@ public struct PromptFrame: Sendable, Equatable {
     }
 
     static func hash(_ frame: UnsafeRawBufferPointer) -> String {
-        var sha256 = SHA256()
-        sha256.update(bufferPointer: frame)
-        return Hexadecimal.text(sha256.finalize())
+        SHA256.digest(of: frame).hexadecimal
     }
 }

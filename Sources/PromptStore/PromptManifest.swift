@@ -1,3 +1,4 @@
+import Basics
 import JSON
 
 /// What the store says of one version of a task. It never changes once published.
@@ -11,7 +12,7 @@ public struct PromptManifest: Sendable, Equatable {
     /// The core's `d_model`.
     public let width: Int
     /// How the frame holds the values.
-    public let elementType: ElementType
+    public let elementType: PromptElementType
     /// The fingerprint of the core that the prompt is bound to.
     public let coreFingerprint: String
     /// The hash of the tokenizer that it was trained with, when known.
@@ -58,7 +59,7 @@ public struct PromptManifest: Sendable, Equatable {
     }
 
     init(
-        id: TaskVersion, blob: String, rows: Int, width: Int, elementType: ElementType,
+        id: TaskVersion, blob: String, rows: Int, width: Int, elementType: PromptElementType,
         coreFingerprint: String, tokenizerHash: String?, definition: JSONObject, provenance: JSONObject,
         createdAt: Int
     ) {
@@ -86,7 +87,7 @@ public struct PromptManifest: Sendable, Equatable {
         }
         func hash(_ member: ValueReader<PromptStoreError>) throws(PromptStoreError) -> String {
             try member.read("a SHA-256 in hexadecimal") { value in
-                value.string.flatMap { Hexadecimal.isSHA256($0) ? $0 : nil }
+                value.string.flatMap { SHA256.isHexadecimal($0) ? $0 : nil }
             }
         }
         _ = try reader.require("name").read("\"\(id.name)\"") { $0.string == id.name ? true : nil }

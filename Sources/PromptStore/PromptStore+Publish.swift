@@ -1,3 +1,4 @@
+import Basics
 import JSON
 import LMDB
 
@@ -85,12 +86,12 @@ extension PromptStore {
         func refusal(_ reason: String) -> PromptStoreError {
             PromptStoreError(.invalidManifest, "task \"\(publication.name)\": \(reason)")
         }
-        guard Hexadecimal.isSHA256(publication.coreFingerprint) else {
+        guard SHA256.isHexadecimal(publication.coreFingerprint) else {
             throw refusal(
                 "the core fingerprint \"\(publication.coreFingerprint.prefix(100))\" is not a SHA-256 in 64 lower-case"
                     + " hexadecimal digits")
         }
-        if let hash = publication.tokenizerHash, !Hexadecimal.isSHA256(hash) {
+        if let hash = publication.tokenizerHash, !SHA256.isHexadecimal(hash) {
             throw refusal(
                 "the tokenizer hash \"\(hash.prefix(100))\" is not a SHA-256 in 64 lower-case hexadecimal digits"
             )
@@ -133,7 +134,7 @@ extension PromptStore {
         if alias == nil { alias = Alias(name: name, target: target, history: []) }
         alias?.move(to: target)
 
-        if let key = Hexadecimal.bytes(publication.frame.hash),
+        if let key = [UInt8](hexadecimal: publication.frame.hash),
             try !transaction.contains(key, in: schema.blob)
         {
             try transaction.put(publication.frame.bytes, for: key, in: schema.blob)

@@ -1,3 +1,4 @@
+import Basics
 import LMDB
 
 /// What a collection freed.
@@ -102,7 +103,7 @@ extension PromptStore {
                         .corrupted, "\(path): a task's key is damaged; verify names it; restore a backup")
                 }
                 let manifest = try PromptManifest(value.copy, of: id)
-                blobs.insert(Hexadecimal.bytes(manifest.blob) ?? [])
+                blobs.insert([UInt8](hexadecimal: manifest.blob) ?? [])
                 cores.insert(Schema.coreKey(manifest.coreFingerprint))
                 return .next
             }

@@ -1,3 +1,4 @@
+import Basics
 import LMDB
 
 /// Several tasks that answer as one.
@@ -100,7 +101,7 @@ extension PromptStore {
                 "\(path): the prompt of \(manifest.id) (blob \(manifest.blob)) is damaged: \(reason); restore a backup"
                     + " or publish the task again under another name")
         }
-        let key = Hexadecimal.bytes(manifest.blob) ?? []
+        let key = [UInt8](hexadecimal: manifest.blob) ?? []
         let prompt = try transaction.withValue(of: key, in: schema.blob) { frame in
             guard frame.withUnsafeBytes({ PromptFrame.hash($0) }) == manifest.blob else {
                 throw damage("its bytes do not have that SHA-256")
@@ -121,7 +122,7 @@ extension PromptStore {
     /// - Throws: as `prompt(for:)`.
     public func frame(for manifest: PromptManifest) throws(PromptStoreError) -> PromptFrame {
         let bytes = try reading { transaction in
-            try transaction.value(of: Hexadecimal.bytes(manifest.blob) ?? [], in: schema.blob)
+            try transaction.value(of: [UInt8](hexadecimal: manifest.blob) ?? [], in: schema.blob)
         }
         guard let bytes, let frame = try? PromptFrame(bytes: bytes), frame.hash == manifest.blob else {
             throw PromptStoreError(

@@ -1,3 +1,4 @@
+import Basics
 import LMDB
 
 /// What a verification found.
@@ -42,7 +43,7 @@ extension PromptStore {
         try verify("blob", schema.blob, &found) { key, value, _, found in
             found.frames += 1
             guard key.count == 32 else { return "the key is not a SHA-256" }
-            guard value.withUnsafeBytes({ PromptFrame.hash($0) }) == Hexadecimal.text(key) else {
+            guard value.withUnsafeBytes({ PromptFrame.hash($0) }) == key.hexadecimal else {
                 return "the bytes do not have this SHA-256"
             }
             _ = try PromptFrame.decode(value)
@@ -57,7 +58,7 @@ extension PromptStore {
         try verify("alias", schema.alias, &found) { key, value, transaction, found in
             found.aliases += 1
             let name = String(decoding: key, as: UTF8.self)
-            guard TaskReference.isName(name) else { return "the key is not a name" }
+            guard TaskName.isValid(name) else { return "the key is not a name" }
             let alias = try Alias(value.copy, name: name)
             return try problem(with: alias, in: transaction)
         }
@@ -95,7 +96,7 @@ extension PromptStore {
     private func problem(
         with manifest: PromptManifest, in transaction: borrowing ReadTransaction
     ) throws -> String? {
-        let blob = Hexadecimal.bytes(manifest.blob) ?? []
+        let blob = [UInt8](hexadecimal: manifest.blob) ?? []
         let header = try transaction.withValue(of: blob, in: schema.blob) { frame in
             frame.withUnsafeBytes { frame in try? PromptFrame.Header(frame) }
         }
@@ -131,7 +132,7 @@ extension PromptStore {
     private static func text(ofKey key: [UInt8]) -> String {
         if let id = Schema.taskVersion(key) { return id.description }
         let text = String(decoding: key, as: UTF8.self)
-        return TaskReference.isName(text) ? text : Hexadecimal.text(key)
+        return TaskName.isValid(text) ? text : key.hexadecimal
     }
 
     /// Writes a compact copy of the store to a new directory, which appears whole or not at all.

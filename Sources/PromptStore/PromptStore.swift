@@ -1,3 +1,4 @@
+import Basics
 import LMDB
 
 /// A store of versioned, content-addressed soft prompts in an LMDB environment that several processes may share.

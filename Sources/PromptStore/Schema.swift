@@ -1,3 +1,4 @@
+import Basics
 import LMDB
 
 /// The store's databases and their keys, as `docs/prompt-store.md` specifies them.
@@ -49,7 +50,7 @@ struct Schema: Sendable {
     /// The version that a key of `task` is of.
     static func taskVersion(_ key: [UInt8]) -> TaskVersion? {
         guard let end = key.firstIndex(of: 0), let version = number(key[(end + 1)...]), version > 0,
-            let name = String(validating: key[..<end], as: UTF8.self), TaskReference.isName(name)
+            let name = String(validating: key[..<end], as: UTF8.self), TaskName.isValid(name)
         else { return nil }
         return TaskVersion(name: name, version: version)
     }

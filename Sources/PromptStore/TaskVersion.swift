@@ -1,3 +1,5 @@
+import Basics
+
 /// One version of one task, written `name@version`. It never changes once published.
 public struct TaskVersion: Sendable, Hashable, Comparable, CustomStringConvertible {
     /// The task's name.
@@ -33,7 +35,9 @@ public enum TaskReference: Sendable, Hashable, CustomStringConvertible {
     /// - Throws: `invalidReference`.
     public init(_ text: String) throws(PromptStoreError) {
         let parts = text.split(separator: "@", maxSplits: 1, omittingEmptySubsequences: false)
-        guard let name = parts.first.map(String.init), Self.isName(name) else { throw Self.refusal(text) }
+        guard let name = parts.first.map(String.init), TaskName.isValid(name) else {
+            throw Self.refusal(text)
+        }
         guard parts.count == 2 else {
             self = .name(name)
             return
@@ -61,22 +65,8 @@ public enum TaskReference: Sendable, Hashable, CustomStringConvertible {
         }
     }
 
-    /// Whether the text is `[a-z0-9][a-z0-9._-]{0,127}`.
-    public static func isName(_ text: String) -> Bool {
-        func isAlphanumeric(_ byte: UInt8) -> Bool {
-            (0x61...0x7A).contains(byte) || (0x30...0x39).contains(byte)
-        }
-        guard (1...128).contains(text.utf8.count), let first = text.utf8.first, isAlphanumeric(first) else {
-            return false
-        }
-        return text.utf8.allSatisfy {
-            isAlphanumeric($0) || $0 == UInt8(ascii: ".") || $0 == UInt8(ascii: "_")
-                || $0 == UInt8(ascii: "-")
-        }
-    }
-
     static func requireName(_ text: String) throws(PromptStoreError) {
-        guard isName(text) else {
+        guard TaskName.isValid(text) else {
             throw PromptStoreError(
                 .invalidName,
                 "\"\(text.prefix(200))\" is not a task's name: 1 to 128 of a-z, 0-9, \".\", \"_\" and \"-\","

@@ -1,3 +1,5 @@
+import Basics
+
 /// What a task is besides its prompt: the content of `task.json`.
 ///
 /// A value of this type keeps all the rules below, whichever initializer made it.
@@ -64,16 +66,6 @@ public struct TaskDefinition: Sendable, Hashable {
             targetPrefix: targetPrefix, normalize: normalize)
     }
 
-    /// Whether a task may be named so: `[a-z0-9][a-z0-9._-]{0,127}`.
-    public static func isValidName(_ name: String) -> Bool {
-        func isAlphanumeric(_ byte: UInt8) -> Bool {
-            (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte)
-                || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
-        }
-        guard let first = name.utf8.first, isAlphanumeric(first), name.utf8.count <= 128 else { return false }
-        return name.utf8.allSatisfy { isAlphanumeric($0) || [0x2E, 0x5F, 0x2D].contains($0) }
-    }
-
     private func validate() throws(TaskError) {
         func check(_ passes: Bool, _ message: @autoclosure () -> String) throws(TaskError) {
             guard passes else { throw TaskError(message()) }
@@ -85,7 +77,7 @@ public struct TaskDefinition: Sendable, Hashable {
                     + "\(limits.upperBound) was expected")
         }
         try check(
-            Self.isValidName(name),
+            TaskName.isValid(name),
             "\"name\": \"\(name.prefix(160))\" was found; 1 to 128 lower-case letters, digits, \".\", \"_\" and "
                 + "\"-\" were expected, a letter or digit first")
         try check(

@@ -1,3 +1,5 @@
+import Basics
+
 /// Reads NumPy's `.npy` format (versions 1 to 3): a magic string, a header that is a Python dictionary in
 /// text, then the elements (<https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>).
 public enum NumpyFile {
@@ -7,7 +9,7 @@ public enum NumpyFile {
     public static func readMatrix(path: String) throws(TensorError) -> (
         rows: Int, columns: Int, values: [Float]
     ) {
-        let file = try MappedFile(path: path)
+        let file = try TensorError.mapping(path)
         let bytes = file.bytes
         func malformed(_ what: String) -> TensorError {
             TensorError("\(path) is not a valid .npy file: \(what)")
@@ -31,7 +33,7 @@ public enum NumpyFile {
         guard let type = field("descr", of: header), let order = field("fortran_order", of: header),
             let shape = field("shape", of: header)
         else { throw malformed("its header lacks descr, fortran_order or shape") }
-        let types: [String: StoredElementType] = ["'<f4'": .float32, "'<f2'": .float16]
+        let types: [String: ElementType] = ["'<f4'": .float32, "'<f2'": .float16]
         guard let elementType = types[type] else {
             throw TensorError("\(path) has elements of type \(type); '<f4' or '<f2' was expected")
         }

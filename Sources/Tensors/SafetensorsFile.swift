@@ -1,3 +1,4 @@
+import Basics
 import JSON
 
 /// A safetensors file: an 8-byte little-endian header length, a JSON header, then the tensors' bytes.
@@ -30,7 +31,7 @@ public final class SafetensorsFile: Sendable {
 
     /// Maps the file and checks its whole header.
     public init(path: String) throws(TensorError) {
-        file = try MappedFile(path: path)
+        file = try TensorError.mapping(path)
         let bytes = file.bytes
         func malformed(_ what: String) -> TensorError {
             TensorError("\(path) is not a valid safetensors file: \(what)")
@@ -113,8 +114,7 @@ public final class SafetensorsFile: Sendable {
     /// Throws `unsupported` when its elements are not float32, float16 or bfloat16.
     public func tensor(_ name: String) throws(TensorError) -> StoredTensor? {
         guard let entry = entries[name] else { return nil }
-        let types: [String: StoredElementType] = ["F32": .float32, "F16": .float16, "BF16": .bfloat16]
-        guard let type = types[entry.elementType] else {
+        guard let type = ElementType.allCases.first(where: { $0.safetensorsName == entry.elementType }) else {
             throw TensorError(
                 "\(path): tensor \(name) has dtype \(entry.elementType); F32, F16 or BF16 was expected")
         }

@@ -1,6 +1,7 @@
+import Basics
 import JSON
 
-/// A safetensors file's bytes: see ``SafetensorsFile`` for the format.
+/// Writes safetensors files: see ``SafetensorsFile`` for the format.
 public enum SafetensorsWriter {
     /// A tensor to be written.
     public struct Tensor: Sendable {
@@ -8,66 +9,100 @@ public enum SafetensorsWriter {
         public let name: String
         /// Extents, outermost first.
         public let shape: [Int]
-        /// How the elements are stored.
-        public let type: StoredElementType
-        /// The elements, as many as the shape says; rounded to the nearest that the type can hold, ties to even.
-        public let values: [Float]
+        /// How the elements are stored, each rounded to the nearest that the type can hold, ties to even.
+        public let type: ElementType
+        private let source: Source
 
-        /// A tensor to be written.
+        private enum Source {
+            case values([Float])
+            case stored(StoredTensor)
+        }
+
+        /// A tensor of values.
         ///
         /// - Precondition: There are as many values as the shape says.
-        public init(name: String, shape: [Int], type: StoredElementType = .float32, values: [Float]) {
+        public init(name: String, shape: [Int], type: ElementType = .float32, values: [Float]) {
             precondition(values.count == shape.reduce(1, *), "\(name) \(shape) has \(values.count) values")
             self.name = name
             self.shape = shape
             self.type = type
-            self.values = values
+            source = .values(values)
+        }
+
+        /// A tensor that is stored already, perhaps in another type.
+        public init(_ stored: StoredTensor, type: ElementType) {
+            name = stored.name
+            shape = stored.shape
+            self.type = type
+            source = .stored(stored)
+        }
+
+        fileprivate var count: Int { shape.reduce(1, *) }
+
+        /// Some of the elements as they stand in the file.
+        fileprivate func bytes(_ range: Range<Int>) throws(TensorError) -> [UInt8] {
+            let values =
+                switch source {
+                case .values(let values): Array(values[range])
+                case .stored(let stored): stored.values(range)
+                }
+            do { return try type.encoded(values) } catch {
+                throw TensorError(
+                    "tensor \(name), element \(range.lowerBound + error.index): \(error.message)")
+            }
         }
     }
 
-    /// The whole file: the tensors one after the other, in the order given.
-    public static func bytes(_ tensors: [Tensor], metadata: [(String, String)] = []) -> [UInt8] {
+    /// Elements that are in memory at a time.
+    private static let block = 1 << 18
+
+    /// Writes a file of the tensors, one after the other in the order given. It is there whole or not at all.
+    ///
+    /// - Throws: `TensorError` when the file cannot be written, or a tensor's type cannot hold a value.
+    public static func write(
+        _ tensors: [Tensor], metadata: [(String, String)] = [], to path: String
+    ) throws(TensorError) {
+        do {
+            let file = try AtomicFile(path: path)
+            let header = header(tensors, metadata)
+            try file.write(withUnsafeBytes(of: UInt64(header.count).littleEndian) { Array($0) } + header)
+            for tensor in tensors {
+                for start in stride(from: 0, to: tensor.count, by: block) {
+                    try file.write(try tensor.bytes(start..<min(start + block, tensor.count)))
+                }
+            }
+            try file.commit()
+        } catch let error as TensorError {
+            throw error.at("cannot write \(path)")
+        } catch {
+            throw TensorError(wrapping: error)
+        }
+    }
+
+    /// The header's JSON, filled up with spaces so that the data begins at a multiple of 8 bytes and a reader can use
+    /// it in place.
+    private static func header(_ tensors: [Tensor], _ metadata: [(String, String)]) -> [UInt8] {
         var header = JSONObject()
         if !metadata.isEmpty {
             header["__metadata__"] = .object(JSONObject(metadata.map { ($0, .string($1)) }))
         }
         var offset = 0
         for tensor in tensors {
-            let end = offset + tensor.values.count * tensor.type.size
+            let end = offset + tensor.count * tensor.type.size
             header[tensor.name] = [
                 "dtype": .string(tensor.type.safetensorsName), "shape": JSONValue(tensor.shape),
                 "data_offsets": JSONValue([offset, end]),
             ]
             offset = end
         }
-        var text = JSONValue.object(header).lineBytes
-        // The data begins at a multiple of 8 bytes, so that a reader can use it in place.
-        while text.count % 8 != 0 { text.append(0x20) }
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(8 + text.count + offset)
-        append(UInt64(text.count), to: &bytes)
-        bytes += text
-        for tensor in tensors { append(tensor, to: &bytes) }
-        return bytes
-    }
-
-    private static func append(_ tensor: Tensor, to bytes: inout [UInt8]) {
-        switch tensor.type {
-        case .float32: for value in tensor.values { append(value.bitPattern, to: &bytes) }
-        case .float16: for value in tensor.values { append(Float16(value).bitPattern, to: &bytes) }
-        case .bfloat16:
-            for value in tensor.values { append(UInt16(bfloat16: value), to: &bytes) }
-        }
-    }
-
-    private static func append(_ value: some FixedWidthInteger, to bytes: inout [UInt8]) {
-        withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) }
+        let text = JSONValue.object(header).lineBytes
+        return text + [UInt8](repeating: 0x20, count: (8 - text.count % 8) % 8)
     }
 }
 
-extension StoredElementType {
+extension ElementType {
     /// The type's name in a safetensors header.
-    fileprivate var safetensorsName: String {
+    var safetensorsName: String {
         switch self {
         case .float32: "F32"
         case .float16: "F16"

@@ -1,9 +1,11 @@
+import Basics
+
 /// A floating-point tensor as it is stored: in a mapped file, or made up in memory.
 public struct StoredTensor: Sendable {
     /// The tensor's name in its file.
     public let name: String
     /// How its elements are stored.
-    public let elementType: StoredElementType
+    public let elementType: ElementType
     /// Extents, outermost first.
     public let shape: [Int]
     /// Where it is stored, for messages.
@@ -15,7 +17,7 @@ public struct StoredTensor: Sendable {
     private let owner: any AnyObject & Sendable
 
     package init(
-        name: String, elementType: StoredElementType, shape: [Int], path: String,
+        name: String, elementType: ElementType, shape: [Int], path: String,
         bytes: UnsafeRawBufferPointer,
         owner: any AnyObject & Sendable
     ) {
@@ -56,10 +58,16 @@ public struct StoredTensor: Sendable {
     }
 
     /// The elements as float32, in an array.
-    public func values() -> [Float] {
-        [Float](unsafeUninitializedCapacity: count) { storage, initialized in
-            if let start = storage.baseAddress { elementType.widen(bytes, into: start) }
-            initialized = count
+    public func values() -> [Float] { values(0..<count) }
+
+    /// Some of the elements as float32, in an array.
+    func values(_ range: Range<Int>) -> [Float] {
+        let size = elementType.size
+        let part = UnsafeRawBufferPointer(
+            rebasing: bytes[range.lowerBound * size..<range.upperBound * size])
+        return [Float](unsafeUninitializedCapacity: range.count) { storage, initialized in
+            if let start = storage.baseAddress { elementType.widen(part, into: start) }
+            initialized = range.count
         }
     }
 }

@@ -11,4 +11,9 @@ public struct TensorError: UncodedError {
     public init(_ message: String, cause: (any Error)? = nil) {
         (self.message, self.cause) = (message, cause)
     }
+
+    /// Maps a file.
+    static func mapping(_ path: String) throws(TensorError) -> MappedFile {
+        do { return try MappedFile(path: path) } catch { throw TensorError(wrapping: error) }
+    }
 }

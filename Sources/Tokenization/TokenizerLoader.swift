@@ -1,3 +1,5 @@
+import Basics
+
 /// Finds the tokenizer of a core.
 public enum TokenizerLoader {
     /// The most that a model file may have; mT5's, the largest of T5's family, has 4 MiB.
@@ -25,11 +27,19 @@ public enum TokenizerLoader {
         let configurationPath = directory + "/tokenizer_config.json"
         let modelPath = directory + "/spiece.model"
         var configuration = TokenizerConfiguration.absent(file: configurationPath)
-        if let bytes = try readFile(configurationPath, limit: maximumConfigurationBytes) {
+        if let bytes = try bytes(configurationPath, limit: maximumConfigurationBytes) {
             configuration = try .parse(bytes, file: configurationPath)
         }
         if configuration.className == "ByT5Tokenizer" { return try ByT5Tokenizer(configuration) }
-        guard let bytes = try readFile(modelPath, limit: maximumModelBytes) else { return nil }
+        guard let bytes = try bytes(modelPath, limit: maximumModelBytes) else { return nil }
         return try SentencePieceTokenizer(model: bytes, file: modelPath, configuration)
+    }
+
+    /// A file's bytes, `nil` when there is nothing at the path.
+    private static func bytes(_ path: String, limit: Int) throws(TokenizerError) -> [UInt8]? {
+        do { return try readRegularFile(path, limit: limit) } catch {
+            guard !error.isMissing else { return nil }
+            throw TokenizerError(wrapping: error)
+        }
     }
 }

@@ -89,7 +89,7 @@ struct RefusalTests {
         process.waitUntilExit()
         #expect(process.terminationReason == .exit && process.terminationStatus == 1)
         let message = String(decoding: errors.fileHandleForReading.availableData, as: UTF8.self)
-        #expect(message.contains("writing standard output failed"), "\(message)")
+        #expect(message.contains("cannot write standard output"), "\(message)")
     }
 
     @Test("an ensemble whose members' answers cannot become one is not made")

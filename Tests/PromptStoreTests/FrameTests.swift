@@ -5,8 +5,8 @@ import Testing
 struct FrameTests {
     static let shapes = [(1, 1), (1, 2), (3, 5), (20, 768), (100, 1), (1, 4096), (7, 513)]
 
-    @Test("gives back a prompt as its element type holds it", arguments: ElementType.allCases, shapes)
-    func roundTrip(type: ElementType, shape: (Int, Int)) throws {
+    @Test("gives back a prompt as its element type holds it", arguments: PromptElementType.allCases, shapes)
+    func roundTrip(type: PromptElementType, shape: (Int, Int)) throws {
         var noise = Noise(seed: 3)
         let prompt = try noise.prompt(shape.0, shape.1)
         let frame = try PromptFrame(prompt, as: type)
@@ -47,7 +47,7 @@ struct FrameTests {
 
     @Test("rounds ties to even")
     func tiesToEven() throws {
-        func rounded(_ values: [Float], _ type: ElementType) throws -> [Float] {
+        func rounded(_ values: [Float], _ type: PromptElementType) throws -> [Float] {
             try PromptFrame(SoftPrompt(rows: 1, width: values.count, values: values), as: type).decode()
                 .values
         }
@@ -66,8 +66,8 @@ struct FrameTests {
         #expect(try PromptFrame(prompt, as: .int8).decode().values == [0, 0, 0, 0, 127, -1])
     }
 
-    @Test("refuses values beyond its type's range", arguments: [ElementType.float16, .bfloat16])
-    func overflow(type: ElementType) throws {
+    @Test("refuses values beyond its type's range", arguments: [PromptElementType.float16, .bfloat16])
+    func overflow(type: PromptElementType) throws {
         let prompt = try SoftPrompt(rows: 2, width: 2, values: [0, 0, .greatestFiniteMagnitude, 0])
         let error = #expect(throws: PromptStoreError.self) { try PromptFrame(prompt, as: type) }
         #expect(error?.code == .invalidPrompt)
@@ -79,7 +79,7 @@ struct FrameTests {
         var noise = Noise(seed: 1)
         let prompt = try noise.prompt(2, 3)
         #expect(try PromptFrame(prompt, as: .float32).hash == PromptFrame(prompt, as: .float32).hash)
-        let hashes = try ElementType.allCases.map { try PromptFrame(prompt, as: $0).hash }
+        let hashes = try PromptElementType.allCases.map { try PromptFrame(prompt, as: $0).hash }
         #expect(Set(hashes).count == 4)
         #expect(hashes.allSatisfy { $0.utf8.count == 64 })
     }

@@ -30,8 +30,10 @@ struct GoldenFrameTests {
         }
     }
 
-    @Test("is read", arguments: [(float32, ElementType.float32), (float16, .float16), (bfloat16, .bfloat16)])
-    func exact(frame: String, type: ElementType) throws {
+    @Test(
+        "is read",
+        arguments: [(float32, PromptElementType.float32), (float16, .float16), (bfloat16, .bfloat16)])
+    func exact(frame: String, type: PromptElementType) throws {
         let frame = try PromptFrame(bytes: bytes(frame))
         #expect(frame.elementType == type)
         #expect(try frame.decode() == SoftPrompt(rows: 2, width: 3, values: Self.values))
@@ -48,7 +50,7 @@ struct GoldenFrameTests {
     func written() throws {
         let prompt = try SoftPrompt(rows: 2, width: 3, values: Self.values)
         for (hexadecimal, type) in [
-            (Self.float32, ElementType.float32), (Self.float16, .float16), (Self.bfloat16, .bfloat16),
+            (Self.float32, PromptElementType.float32), (Self.float16, .float16), (Self.bfloat16, .bfloat16),
             (Self.int8, .int8),
         ] {
             // The header; the zstd payload may differ by release of zstd.

@@ -6,8 +6,10 @@ struct HostileFrameTests {
     /// The prompt that damaged bytes decode to, if they do.
     private func decoded(_ bytes: [UInt8]) -> SoftPrompt? { try? PromptFrame(bytes: bytes).decode() }
 
-    @Test("never gives other values, whichever byte is changed to whatever", arguments: ElementType.allCases)
-    func everyByte(type: ElementType) throws {
+    @Test(
+        "never gives other values, whichever byte is changed to whatever",
+        arguments: PromptElementType.allCases)
+    func everyByte(type: PromptElementType) throws {
         var noise = Noise(seed: 9)
         let prompt = try noise.prompt(2, 3)
         let frame = try PromptFrame(prompt, as: type)
@@ -27,8 +29,8 @@ struct HostileFrameTests {
         #expect(refused > frame.bytes.count * 255 * 99 / 100)
     }
 
-    @Test("is refused at every length but its own", arguments: ElementType.allCases)
-    func everyLength(type: ElementType) throws {
+    @Test("is refused at every length but its own", arguments: PromptElementType.allCases)
+    func everyLength(type: PromptElementType) throws {
         var noise = Noise(seed: 10)
         let frame = try PromptFrame(noise.prompt(3, 17), as: type)
         for count in 0..<frame.bytes.count { #expect(decoded(Array(frame.bytes.prefix(count))) == nil) }

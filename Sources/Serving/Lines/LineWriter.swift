@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 import JSON
 
@@ -7,39 +8,47 @@ import JSON
 /// which is removed when the writer is dropped or the process is interrupted.
 public final class LineWriter {
     private let path: String
-    private let descriptor: Int32
-    private let temporary: TemporaryFile?
+    private let output: Output
     private var buffer: [UInt8] = []
-    private var isCommitted = false
+
+    private enum Output {
+        case descriptor(Int32)
+        case file(AtomicFile)
+    }
 
     /// Opens the output: "-" for standard output, a device or pipe by its path, or a file to be made.
     ///
     /// - Throws: `ServingError` naming the path.
     public init(path: String) throws(ServingError) {
-        self.path = path
+        self.path = path == "-" ? "standard output" : path
         guard path != "-" else {
-            descriptor = STDOUT_FILENO
-            temporary = nil
+            output = .descriptor(STDOUT_FILENO)
             return
         }
-        var status = stat()
-        if stat(path, &status) == 0, status.st_mode & S_IFMT != S_IFREG {
-            guard status.st_mode & S_IFMT != S_IFDIR else {
-                throw ServingError(.unwritable, "\(path) is a directory; a file to write was expected")
+        do throws(FileError) {
+            var status = stat()
+            if stat(path, &status) == 0, status.st_mode & S_IFMT != S_IFREG {
+                guard status.st_mode & S_IFMT != S_IFDIR else {
+                    throw FileError("\(path) is a directory; a file to write was expected")
+                }
+                let descriptor = open(path, O_WRONLY | O_CLOEXEC)
+                guard descriptor >= 0 else { throw FileError(cannot: "open", path) }
+                output = .descriptor(descriptor)
+            } else {
+                let file = try AtomicFile(path: path)
+                InterruptedOutput.remember(file.temporaryPath)
+                output = .file(file)
             }
-            descriptor = open(path, O_WRONLY | O_CLOEXEC)
-            temporary = nil
-            guard descriptor >= 0 else { throw Self.failure("cannot open \(path)") }
-        } else {
-            let temporary = try TemporaryFile(beside: path)
-            descriptor = temporary.descriptor
-            self.temporary = temporary
+        } catch {
+            throw ServingError(.unwritable, wrapping: error)
         }
     }
 
     deinit {
-        if descriptor != STDOUT_FILENO { close(descriptor) }
-        if !isCommitted { temporary?.remove() }
+        switch output {
+        case .descriptor(let descriptor): if descriptor != STDOUT_FILENO { close(descriptor) }
+        case .file: InterruptedOutput.forget()
+        }
     }
 
     /// Adds a line.
@@ -51,17 +60,13 @@ public final class LineWriter {
 
     /// Hands everything written so far to the operating system.
     public func flush() throws(ServingError) {
-        var start = 0
-        while start < buffer.count {
-            let count = buffer.withUnsafeBytes { bytes in
-                let rest = UnsafeRawBufferPointer(rebasing: bytes[start...])
-                return Glibc.write(descriptor, rest.baseAddress, rest.count)
+        do {
+            switch output {
+            case .descriptor(let descriptor): try writeAll(buffer, to: descriptor, path: path)
+            case .file(let file): try file.write(buffer)
             }
-            if count < 0 {
-                if errno == EINTR { continue }
-                throw Self.failure("writing \(path == "-" ? "standard output" : path) failed")
-            }
-            start += count
+        } catch {
+            throw ServingError(.unwritable, wrapping: error)
         }
         buffer.removeAll(keepingCapacity: true)
     }
@@ -69,15 +74,8 @@ public final class LineWriter {
     /// Flushes, and gives a file its name.
     public func commit() throws(ServingError) {
         try flush()
-        guard let temporary else { return }
-        guard fsync(descriptor) == 0, rename(temporary.path, path) == 0 else {
-            throw Self.failure("cannot write \(path)")
-        }
-        isCommitted = true
-        temporary.forget()
-    }
-
-    private static func failure(_ what: String) -> ServingError {
-        ServingError(.unwritable, "\(what): \(String(cString: strerror(errno)))")
+        guard case .file(let file) = output else { return }
+        do { try file.commit() } catch { throw ServingError(.unwritable, wrapping: error) }
+        InterruptedOutput.forget()
     }
 }

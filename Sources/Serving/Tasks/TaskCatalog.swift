@@ -1,5 +1,5 @@
+import Basics
 import PromptStore
-import Synchronization
 import T5
 import Tasks
 import Tokenization
@@ -7,7 +7,7 @@ import Tokenization
 /// Finds the tasks that requests name, made ready for one core.
 ///
 /// Every request is looked up in the store, so that what another process publishes is served at once; only the
-/// readied form of a version, which never changes, is kept.
+/// prepared form of a version, which never changes, is kept.
 final class TaskCatalog: Sendable {
     /// What a request's task stands for.
     struct Resolved: Sendable {
@@ -21,19 +21,14 @@ final class TaskCatalog: Sendable {
         let first: ServedTask
     }
 
-    /// Readied versions kept; the older half goes when there are more.
+    /// Prepared versions kept; when there are more, those used longest ago go.
     private static let capacity = 20_000
 
     private let store: PromptStore?
     private let candidates: [String: CandidateTask]
     private let core: T5Core
     private let tokenizer: (any Tokenizer)?
-    private let ready = Mutex(ReadyTasks())
-
-    private struct ReadyTasks {
-        var tasks: [TaskVersion: (task: ServedTask, lastUse: Int)] = [:]
-        var uses = 0
-    }
+    private let served = LRUCache<TaskVersion, ServedTask>(capacity: capacity)
 
     init(
         store: PromptStore?, candidates: [String: CandidateTask] = [:], core: T5Core,
@@ -109,13 +104,7 @@ final class TaskCatalog: Sendable {
     }
 
     private func served(_ manifest: PromptManifest) throws(ServingError) -> ServedTask {
-        let known = ready.withLock { ready -> ServedTask? in
-            ready.uses += 1
-            guard let entry = ready.tasks[manifest.id] else { return nil }
-            ready.tasks[manifest.id] = (entry.task, ready.uses)
-            return entry.task
-        }
-        if let known { return known }
+        if let known = served.value(for: manifest.id) { return known }
         guard manifest.width == core.configuration.modelWidth else {
             throw ServingError(
                 .wrongCore,
@@ -128,12 +117,7 @@ final class TaskCatalog: Sendable {
                 .taskUnusable, "the definition of \(manifest.id) cannot be used: \(error.message)")
         }
         let task = try ServedTask(manifest: manifest, definition: definition, tokenizer: tokenizer)
-        ready.withLock { ready in
-            ready.tasks[manifest.id] = (task, ready.uses)
-            guard ready.tasks.count > Self.capacity else { return }
-            let oldest = ready.tasks.sorted { $0.value.lastUse < $1.value.lastUse }.prefix(Self.capacity / 2)
-            for (id, _) in oldest { ready.tasks[id] = nil }
-        }
+        served.insert(task, for: manifest.id, cost: 1)
         return task
     }
 }

@@ -1,5 +1,4 @@
 import Basics
-import Crypto
 import Foundation
 import JSON
 import PromptStore
@@ -15,7 +14,7 @@ public struct TaskFolder: Sendable {
     /// The projected prompt.
     public let prompt: SoftPrompt
     /// How the file stores the prompt.
-    public let storedType: ElementType
+    public let storedType: PromptElementType
     /// The prompt file's metadata: `core_fingerprint` binds it to a core, the rest is its recipe.
     public let metadata: [String: String]
     /// Where the prompt was read.
@@ -72,8 +71,9 @@ public struct TaskFolder: Sendable {
         }
     }
 
-    private static func readSafetensors(_ path: String) throws -> (SoftPrompt, ElementType, [String: String])
-    {
+    private static func readSafetensors(
+        _ path: String
+    ) throws -> (SoftPrompt, PromptElementType, [String: String]) {
         let file = try SafetensorsFile(path: path)
         let only = file.entries.count == 1 ? file.entries.keys.first : nil
         guard let name = file.entries[tensorName] != nil ? tensorName : only,
@@ -89,15 +89,9 @@ public struct TaskFolder: Sendable {
                 .taskUnusable,
                 "\(path): tensor \(name) has shape \(tensor.shape); [rows, d_model] was expected")
         }
-        let type: ElementType =
-            switch tensor.elementType {
-            case .float32: .float32
-            case .float16: .float16
-            case .bfloat16: .bfloat16
-            }
         return (
-            try SoftPrompt(rows: tensor.shape[0], width: tensor.shape[1], values: tensor.values()), type,
-            file.metadata
+            try SoftPrompt(rows: tensor.shape[0], width: tensor.shape[1], values: tensor.values()),
+            PromptElementType(tensor.elementType), file.metadata
         )
     }
 
@@ -110,7 +104,7 @@ public struct TaskFolder: Sendable {
     /// - Throws: `ServingError` when the prompt is of another width or bound to another core, or the labels
     ///   cannot be told apart by the core's tokenizer.
     public func publication(
-        for core: T5Core, tokenizer: (any Tokenizer)?, elementType: ElementType? = nil
+        for core: T5Core, tokenizer: (any Tokenizer)?, elementType: PromptElementType? = nil
     ) throws(ServingError) -> Publication {
         guard prompt.width == core.configuration.modelWidth else {
             throw ServingError(
@@ -135,7 +129,7 @@ public struct TaskFolder: Sendable {
             return Publication(
                 name: definition.name, frame: try PromptFrame(prompt, as: elementType ?? storedType),
                 coreFingerprint: core.fingerprint,
-                tokenizerHash: tokenizer.map { SHA256.hash(data: $0.identityBytes).hexadecimal },
+                tokenizerHash: tokenizer.map { SHA256.digest(of: $0.identityBytes).hexadecimal },
                 definition: definition.json, provenance: provenance)
         } catch {
             throw ServingError(.taskUnusable, wrapping: error, at: path)

@@ -1,3 +1,4 @@
+import Basics
 import Tokenization
 
 /// Gives text to cores with random weights, which have no vocabulary: each word is an id by its hash. Measurements
@@ -30,8 +31,7 @@ struct HashingTokenizer: Tokenizer {
     private static func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || (0x09...0x0D).contains(byte) }
 
     private func id(_ word: some Collection<UInt8>) -> Int32 {
-        let hash = word.reduce(0xCBF2_9CE4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
-        return Int32(Self.firstID + Int(hash % UInt64(pieceCount - Self.firstID)))
+        Int32(Self.firstID + Int(fnv1a(word) % UInt64(pieceCount - Self.firstID)))
     }
 
     /// Words cannot be had back from their hashes: an id's text is its number in brackets.

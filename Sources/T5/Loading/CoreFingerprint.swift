@@ -1,7 +1,5 @@
 import Basics
 import CKernels
-import Crypto
-import Foundation
 import Tensors
 
 /// Collects what identifies a core while its tensors are loaded.
@@ -28,12 +26,12 @@ struct CoreFingerprint {
         let largestFirst = tensors.sorted { $0.bytes.count > $1.bytes.count }
         let lines = pool.map(largestFirst) { (name: $0.name, text: Self.line($0)) }
         var hash = SHA256()
-        hash.update(data: Data(configuration.canonicalText.utf8))
-        hash.update(data: Data(facts.utf8))
+        hash.update(configuration.canonicalText)
+        hash.update(facts)
         for line in lines.sorted(by: { $0.name < $1.name }) {
-            hash.update(data: Data(try line.text.get().utf8))
+            hash.update(try line.text.get())
         }
-        return hash.finalize().hexadecimal
+        return hash.digest.hexadecimal
     }
 
     private static func line(_ tensor: StoredTensor) -> Result<String, T5Error> {
@@ -49,12 +47,12 @@ struct CoreFingerprint {
                 }
             }
             let block = UnsafeRawBufferPointer(rebasing: tensor.bytes[start..<end])
-            hash.update(bufferPointer: block)
+            hash.update(block)
             if let place = tensor.elementType.firstNotFinite(block) {
                 return .failure(notFinite(tensor, at: start / tensor.elementType.size + place))
             }
         }
-        let digest = hash.finalize().hexadecimal
+        let digest = hash.digest.hexadecimal
         return .success("\(tensor.name) \(tensor.elementType.rawValue) \(tensor.shape) \(digest)\n")
     }
 
@@ -72,7 +70,7 @@ struct CoreFingerprint {
     }
 }
 
-extension StoredElementType {
+extension ElementType {
     /// The index of the first element that is NaN or infinite.
     fileprivate func firstNotFinite(_ bytes: UnsafeRawBufferPointer) -> Int? {
         guard let start = bytes.baseAddress else { return nil }

@@ -1,5 +1,4 @@
 import Basics
-import Crypto
 import Foundation
 import Tensors
 
@@ -25,7 +24,7 @@ struct PackedCache {
     /// - Parameter layout: What lies where in the arena: programs that arrange it differently have different files.
     init?(fingerprint: String, precision: PackedPrecision, layout: [String]) {
         guard let folder = Self.folder else { return nil }
-        let layout = SHA256.hash(data: Array(layout.joined(separator: "\n").utf8)).hexadecimal
+        let layout = SHA256.digest(of: Array(layout.joined(separator: "\n").utf8)).hexadecimal
         path =
             "\(folder)/\(fingerprint)-\(precision.rawValue)-\(Self.panelVersion)-\(layout.prefix(16)).packed"
         identity = Array("\(fingerprint) \(precision.rawValue) \(layout)".utf8)
@@ -53,27 +52,13 @@ struct PackedCache {
 
     /// Writes an arena. A failure leaves nothing behind and is of no consequence.
     func save(_ arena: UnsafeRawBufferPointer, pool: WorkerPool) {
-        let folder = (path as NSString).deletingLastPathComponent
-        try? FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        let partial = "\(path).\(getpid()).partial"
-        let descriptor = open(partial, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
-        guard descriptor >= 0 else { return }
-        let isWritten =
-            header(of: arena, pool: pool).withUnsafeBytes { Self.write($0, to: descriptor) }
-            && Self.write(arena, to: descriptor) && fsync(descriptor) == 0
-        close(descriptor)
-        if !isWritten || rename(partial, path) != 0 { unlink(partial) }
-    }
-
-    private static func write(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> Bool {
-        var rest = bytes
-        while !rest.isEmpty {
-            let count = Glibc.write(descriptor, rest.baseAddress, min(rest.count, 1 << 30))
-            if count < 0, errno == EINTR { continue }
-            guard count > 0 else { return false }
-            rest = UnsafeRawBufferPointer(rebasing: rest[count...])
-        }
-        return true
+        do throws(FileError) {
+            try makeFolder((path as NSString).deletingLastPathComponent)
+            let file = try AtomicFile(path: path, permissions: 0o644)
+            try file.write(header(of: arena, pool: pool))
+            try file.write(arena)
+            try file.commit()
+        } catch {}
     }
 
     /// The header that belongs to an arena of this core.
@@ -81,14 +66,14 @@ struct PackedCache {
         let chunks = Array(Swift.stride(from: 0, to: arena.count, by: Self.chunk))
         let digests = pool.map(chunks) { start in
             let end = min(start + Self.chunk, arena.count)
-            return Array(SHA256.hash(data: UnsafeRawBufferPointer(rebasing: arena[start..<end])))
+            return SHA256.digest(of: UnsafeRawBufferPointer(rebasing: arena[start..<end]))
         }
         var header = Self.magic
         withUnsafeBytes(of: Self.panelVersion.littleEndian) { header.append(contentsOf: $0) }
         withUnsafeBytes(of: UInt32(identity.count).littleEndian) { header.append(contentsOf: $0) }
         withUnsafeBytes(of: UInt64(arena.count).littleEndian) { header.append(contentsOf: $0) }
         header += identity
-        header += Array(SHA256.hash(data: Array(digests.joined())))
+        header += SHA256.digest(of: Array(digests.joined()))
         header += [UInt8](repeating: 0, count: Self.headerSize - header.count)
         return header
     }

@@ -1,3 +1,4 @@
+import Basics
 import Tensors
 
 /// The embedding's rows in bfloat16, where the checkpoint has them in float32: half of the memory that lookups touch,
@@ -16,7 +17,7 @@ struct PackedEmbeddingPlan {
     }
 
     /// Bytes in the arena.
-    var size: Int { source.count * StoredElementType.bfloat16.size }
+    var size: Int { source.count * ElementType.bfloat16.size }
 
     /// What it says about the arena.
     var layout: String { "\(offset) embedding \(source.shape[0])x\(source.shape[1])" }

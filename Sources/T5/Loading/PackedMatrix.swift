@@ -1,3 +1,4 @@
+import Basics
 import CKernels
 import Tensors
 
@@ -231,7 +232,7 @@ struct PackedPanelsPlan {
     }
 }
 
-extension StoredElementType {
+extension ElementType {
     fileprivate var kernelType: pp_type {
         switch self {
         case .float32: PP_F32

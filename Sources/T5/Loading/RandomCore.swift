@@ -1,3 +1,4 @@
+import Basics
 import Tensors
 
 /// Cores of the published shapes with random weights, for measurements without a download: the scales are
@@ -60,7 +61,7 @@ struct RandomCoreSource: T5TensorSource {
             } else {
                 1 / d.squareRoot()
             }
-        let seed = name.utf8.reduce(0xCBF2_9CE4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
+        let seed = fnv1a(name.utf8)
         pool.ranges(of: count, grain: 4096) { range in
             guard let deviation else {
                 (buffer.pointer + range.lowerBound).update(repeating: 1, count: range.count)
@@ -69,10 +70,8 @@ struct RandomCoreSource: T5TensorSource {
             // Uniform values of that deviation: as good as normal ones here, and much faster to draw.
             let scale = deviation * Float(3).squareRoot() / Float(1 << 23)
             for index in range {
-                var z = seed &+ UInt64(index) &* 0x9E37_79B9_7F4A_7C15
-                z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-                z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-                let bits = Int32(truncatingIfNeeded: (z ^ (z >> 31)) >> 40) - (1 << 23)
+                let draw = SplitMix64.mix(seed &+ UInt64(index) &* SplitMix64.gamma)
+                let bits = Int32(truncatingIfNeeded: draw >> 40) - (1 << 23)
                 buffer.pointer[index] = (Float(bits) + 0.5) * scale
             }
         }

@@ -1,3 +1,4 @@
+import Basics
 import Tensors
 
 /// Where a seed's draws go in this part of training: each purpose has a stream of its own, so that none shifts another.

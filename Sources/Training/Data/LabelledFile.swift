@@ -1,5 +1,4 @@
 import Basics
-import Crypto
 import Foundation
 import T5
 import Tasks
@@ -45,6 +44,6 @@ public struct LabelledFile: Sendable {
         self.path = path
         examples = contents.examples
         self.unknownLabels = contents.unknownLabels
-        hash = SHA256.hash(data: bytes).hexadecimal
+        hash = SHA256.digest(of: bytes).hexadecimal
     }
 }

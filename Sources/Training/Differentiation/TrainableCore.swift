@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 import T5
 import Tensors
@@ -125,7 +126,7 @@ public final class TrainableCore: DifferentiableCore {
         let serving = try servingCore()
         var tensors: [StoredTensor] = []
         _ = serving.storedWeights?.map { tensors.append($0) }
-        var types: [String: StoredElementType] = [:]
+        var types: [String: ElementType] = [:]
         if keepingElementTypes { _ = stored.map { types[$0.name] = $0.elementType } }
         do {
             try CoreDirectory(source: directory, destination: destination).write(tensors, types: types)

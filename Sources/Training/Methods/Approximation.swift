@@ -1,3 +1,4 @@
+import Basics
 import Tensors
 
 /// Coordinates of rows over a basis.

@@ -1,3 +1,4 @@
+import Basics
 import Tensors
 
 /// P = A·B, with A `[rows, inner]` trained and B `[inner, width]` trained (DPT) or frozen (SuperPos).

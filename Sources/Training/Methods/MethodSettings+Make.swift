@@ -1,3 +1,4 @@
+import Basics
 import Tensors
 
 /// What a seed's draws are for: each purpose has a stream of its own, so that the initial rows of a seed are

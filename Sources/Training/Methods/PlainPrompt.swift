@@ -1,3 +1,4 @@
+import Basics
 import Tensors
 
 /// Prompt tuning: the rows themselves are trained.

@@ -1,3 +1,4 @@
+import Basics
 import Tensors
 
 /// ULPT: P = (Z·R) ∘ s + b, with coordinates Z `[rows, latent]`, a scale s and a shift b `[width]` trained

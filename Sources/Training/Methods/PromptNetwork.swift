@@ -1,3 +1,4 @@
+import Basics
 import Tensors
 
 /// A network that a prompt's rows go through on their way to the core.

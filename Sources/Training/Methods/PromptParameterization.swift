@@ -1,3 +1,4 @@
+import Basics
 import Tensors
 
 /// A soft prompt as a function of trainable parameters: P = f(θ).

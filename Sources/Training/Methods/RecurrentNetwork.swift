@@ -1,3 +1,4 @@
+import Basics
 import Tensors
 
 /// A bidirectional LSTM over the rows, of one layer or two, each direction half as wide as the rows. Between

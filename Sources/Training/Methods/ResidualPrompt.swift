@@ -1,3 +1,4 @@
+import Basics
 import Tensors
 
 /// Residual prompt tuning: the rows go through networks, and are added to what comes out.

@@ -3,20 +3,20 @@ import PromptStore
 /// A prompt as a store would hold it, and as it is served from there.
 struct StoredForm {
     /// How the values are held.
-    let type: ElementType
+    let type: PromptElementType
     /// The bytes.
     let frame: PromptFrame
     /// The values that the bytes stand for.
     let prompt: SoftPrompt
 
     /// The types in the order in which they are preferred when they score alike: the smallest first.
-    private static let preference: [ElementType] = [.int8, .bfloat16, .float16, .float32]
+    private static let preference: [PromptElementType] = [.int8, .bfloat16, .float16, .float32]
 
     /// The forms of a prompt; a type that cannot hold its values is left out.
     ///
     /// - Parameter only: The one type wanted; `nil` for all.
     /// - Throws: `TrainingError` when that type, or float32, cannot hold the values.
-    static func forms(of prompt: SoftPrompt, only: ElementType?) throws(TrainingError) -> [StoredForm] {
+    static func forms(of prompt: SoftPrompt, only: PromptElementType?) throws(TrainingError) -> [StoredForm] {
         var forms: [StoredForm] = []
         for type in preference where only == nil || only == type {
             do {

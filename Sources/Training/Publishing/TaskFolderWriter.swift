@@ -1,3 +1,4 @@
+import Basics
 import JSON
 import PromptStore
 import Serving
@@ -20,17 +21,10 @@ struct TaskFolderWriter {
     ///
     /// - Parameter metadata: The recipe; the core's fingerprint binds the prompt to it.
     func write(_ form: StoredForm, metadata: [(String, String)]) throws(TrainingError) {
-        let type: StoredElementType =
-            switch form.type {
-            case .float32, .int8: .float32
-            case .float16: .float16
-            case .bfloat16: .bfloat16
-            }
         let tensor = SafetensorsWriter.Tensor(
-            name: TaskFolder.tensorName, shape: [form.prompt.rows, form.prompt.width], type: type,
-            values: form.prompt.values)
-        try FileAccess.write(
-            SafetensorsWriter.bytes([tensor], metadata: metadata), to: path + "/prompt.safetensors")
+            name: TaskFolder.tensorName, shape: [form.prompt.rows, form.prompt.width],
+            type: form.type.floatingPoint ?? .float32, values: form.prompt.values)
+        try FileAccess.write([tensor], metadata: metadata, to: path + "/prompt.safetensors")
     }
 
     /// Writes text for people.

@@ -1,5 +1,4 @@
 import Basics
-import Crypto
 import Foundation
 import JSON
 import Tensors
@@ -26,11 +25,10 @@ struct Checkpoint {
             SafetensorsWriter.Tensor(name: $0.name, shape: [$0.values.count], values: $0.values)
         }
         try FileAccess.write(
-            SafetensorsWriter.bytes(
-                tensors,
-                metadata: [
-                    (Self.formatKey, Self.format), ("state", text), ("sha256", Self.hash(text, arrays)),
-                ]), to: path)
+            tensors,
+            metadata: [
+                (Self.formatKey, Self.format), ("state", text), ("sha256", Self.hash(text, arrays)),
+            ], to: path)
     }
 
     /// Reads a file and checks every byte of it.
@@ -71,12 +69,12 @@ struct Checkpoint {
 
     private static func hash(_ state: String, _ arrays: [NamedValues]) -> String {
         var hash = SHA256()
-        hash.update(data: Data(state.utf8))
+        hash.update(state)
         for array in arrays {
-            hash.update(data: Data("\n\(array.name) \(array.values.count)\n".utf8))
-            array.values.withUnsafeBytes { hash.update(bufferPointer: $0) }
+            hash.update("\n\(array.name) \(array.values.count)\n")
+            array.values.withUnsafeBytes { hash.update($0) }
         }
-        return hash.finalize().hexadecimal
+        return hash.digest.hexadecimal
     }
 }
 

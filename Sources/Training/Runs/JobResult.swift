@@ -19,7 +19,7 @@ public struct JobResult: Sendable {
     /// Seconds from the run's begin to the last report.
     public let seconds: Double
     /// How the prompt is stored; `nil` for full tuning.
-    public let elementType: ElementType?
+    public let elementType: PromptElementType?
     /// The dev rows' scores, as served.
     public let dev: Scores
     /// The test rows' scores, as served; `nil` without test rows.

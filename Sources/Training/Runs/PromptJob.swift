@@ -1,3 +1,4 @@
+import Basics
 import JSON
 import T5
 import Tasks

@@ -40,7 +40,7 @@ public struct RunDescription: Sendable {
     /// Whether every job's prompt is published, rather than each task's best by its dev score.
     public let publishesAll: Bool
     /// How prompts are stored; `nil` to measure it.
-    public let elementType: ElementType?
+    public let elementType: PromptElementType?
     /// The jobs, tasks in the order given.
     public let jobs: [Job]
     /// The description as it was given, defaults not filled in.

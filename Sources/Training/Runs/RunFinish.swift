@@ -1,5 +1,4 @@
 import Basics
-import Crypto
 import JSON
 import PromptStore
 import Serving
@@ -31,7 +30,7 @@ struct RunFinish {
         // Where the core's weights were trained, prompts belong to the core that is written now.
         core = try run.training.finishedCore(folder: run.folder + "/core")
         evaluator = Evaluator(core: core, tokenizer: run.tokenizer, pool: run.pool)
-        tokenizerHash = SHA256.hash(data: run.tokenizer.identityBytes).hexadecimal
+        tokenizerHash = SHA256.digest(of: run.tokenizer.identityBytes).hexadecimal
     }
 
     /// - Throws: `TrainingError` when a stored prompt does not answer as the one that was scored.

@@ -1,3 +1,4 @@
+import Basics
 import Benchmarks
 import CommandSupport
 import Foundation
@@ -49,7 +50,7 @@ extension StepBatch {
             return StepBatch(
                 prompt: task.prompt.values,
                 texts: range.map { place in
-                    var random = SplitMix64(stream: 3, index: place)
+                    var random = SplitMix64(key: 3, index: UInt64(place))
                     let answer = (0..<Int.random(in: 1...2, using: &random)).map { _ in
                         Int32.random(in: RequestSet.firstTextID..<Int32(pieces), using: &random)
                     }

@@ -21,5 +21,5 @@ struct StoreOptions: ParsableArguments {
     func open(_ mode: PromptStore.Mode) throws -> PromptStore { try PromptStore(path: store, mode: mode) }
 }
 
-extension ElementType: ExpressibleByArgument {}
+extension PromptElementType: ExpressibleByArgument {}
 extension Combination: ExpressibleByArgument {}

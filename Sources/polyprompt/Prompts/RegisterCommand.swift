@@ -24,7 +24,7 @@ struct RegisterCommand: ParsableCommand {
         help: ArgumentHelp(
             "How the store holds the values: float32, float16, bfloat16 or int8 (default: as the file does).",
             valueName: "type"))
-    var elementType: ElementType?
+    var elementType: PromptElementType?
 
     @Argument(help: ArgumentHelp("Task folders or prompt files.", valueName: "folder|file"))
     var sources: [String]

@@ -53,8 +53,8 @@ struct PublishingTests {
 
     @Test(
         "stores the type asked for, and what is stored is what is scored",
-        arguments: [ElementType.float32, .float16, .bfloat16, .int8])
-    func elementTypes(type: ElementType) throws {
+        arguments: [PromptElementType.float32, .float16, .bfloat16, .int8])
+    func elementTypes(type: PromptElementType) throws {
         let results = try train(
             folder, "out",
             ["store": .string(store), "publish": "topic", "element_type": .string(type.rawValue)])

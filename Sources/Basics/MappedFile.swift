@@ -1,4 +1,4 @@
-import Foundation
+import Glibc
 
 /// A file mapped read-only into memory, shared by every process that maps it.
 ///
@@ -14,27 +14,17 @@ public final class MappedFile: Sendable {
     package nonisolated(unsafe) let bytes: UnsafeRawBufferPointer
 
     /// Maps a regular file.
-    public init(path: String) throws(TensorError) {
+    public init(path: String) throws(FileError) {
         self.path = path
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else {
-            throw TensorError("cannot open \(path): \(String(cString: strerror(errno)))")
-        }
+        let (descriptor, size) = try openRegularFile(path)
         defer { close(descriptor) }
-        var status = stat()
-        guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
-            throw TensorError("\(path) is not a regular file")
-        }
-        guard status.st_size > 0 else {
+        guard size > 0 else {
             bytes = UnsafeRawBufferPointer(start: nil, count: 0)
             return
         }
-        guard let address = mmap(nil, Int(status.st_size), PROT_READ, MAP_SHARED, descriptor, 0),
-            address != MAP_FAILED
-        else {
-            throw TensorError("cannot map \(path): \(String(cString: strerror(errno)))")
-        }
-        bytes = UnsafeRawBufferPointer(start: address, count: Int(status.st_size))
+        guard let address = mmap(nil, size, PROT_READ, MAP_SHARED, descriptor, 0), address != MAP_FAILED
+        else { throw FileError(cannot: "map", path) }
+        bytes = UnsafeRawBufferPointer(start: address, count: size)
     }
 
     /// Drops the pages from this process's memory; reading brings them back.

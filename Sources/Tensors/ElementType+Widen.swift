@@ -1,17 +1,7 @@
+import Basics
 import CKernels
 
-/// The element types of stored floating-point tensors.
-public enum StoredElementType: String, Sendable, CaseIterable {
-    /// IEEE 754 binary32.
-    case float32
-    /// IEEE 754 binary16.
-    case float16
-    /// The upper half of a binary32.
-    case bfloat16
-
-    /// Bytes an element takes.
-    public var size: Int { self == .float32 ? 4 : 2 }
-
+extension ElementType {
     /// Widens stored elements to float32. `destination` holds `source.count / size` elements; `source` may
     /// have any alignment.
     package func widen(_ source: UnsafeRawBufferPointer, into destination: UnsafeMutablePointer<Float>) {
@@ -32,20 +22,12 @@ public enum StoredElementType: String, Sendable, CaseIterable {
                         pp_f16_to_f32(blockStart, destination + done, width)
                     } else {
                         for index in 0..<width {
-                            destination[done + index] = Float(bitPattern: UInt32(blockStart[index]) << 16)
+                            destination[done + index] = Float(bfloat16: blockStart[index])
                         }
                     }
                     done += width
                 }
             }
         }
-    }
-}
-
-extension UInt16 {
-    /// The bits of the bfloat16 nearest to a finite number, of two equally near ones the even one.
-    package init(bfloat16 value: Float) {
-        let bits = value.bitPattern
-        self = UInt16(truncatingIfNeeded: (bits &+ 0x7FFF &+ (bits >> 16 & 1)) >> 16)
     }
 }

@@ -3,7 +3,7 @@ import Synchronization
 /// Values by key up to a total cost; the ones used longest ago make room.
 ///
 /// One lock, held for a dictionary access and a few index assignments.
-final class LRUCache<Key: Hashable & Sendable, Value: Sendable>: Sendable {
+package final class LRUCache<Key: Hashable & Sendable, Value: Sendable>: Sendable {
     fileprivate struct Entry {
         var key: Key
         var value: Value
@@ -27,17 +27,18 @@ final class LRUCache<Key: Hashable & Sendable, Value: Sendable>: Sendable {
     private let capacity: Int
     private let state = Mutex(State())
 
-    init(capacity: Int) { self.capacity = capacity }
+    /// An empty cache for values of that total cost.
+    package init(capacity: Int) { self.capacity = capacity }
 
     /// How full the cache is and how often it had what was asked for.
-    var statistics: CacheStatistics {
+    package var statistics: CacheStatistics {
         state.withLock {
             CacheStatistics(count: $0.places.count, cost: $0.cost, hits: $0.hits, misses: $0.misses)
         }
     }
 
     /// The key's value, which becomes the one used last.
-    func value(for key: Key) -> Value? {
+    package func value(for key: Key) -> Value? {
         state.withLock { state -> Value? in
             guard let place = state.places[key], let entry = state.entries[place] else {
                 state.misses += 1
@@ -53,7 +54,7 @@ final class LRUCache<Key: Hashable & Sendable, Value: Sendable>: Sendable {
     }
 
     /// Keeps a value, unless it alone is more than the cache may hold.
-    func insert(_ value: Value, for key: Key, cost: Int) {
+    package func insert(_ value: Value, for key: Key, cost: Int) {
         guard cost <= capacity else { return }
         state.withLock { state in
             if let place = state.places[key] { state.remove(place) }
@@ -67,11 +68,11 @@ final class LRUCache<Key: Hashable & Sendable, Value: Sendable>: Sendable {
 public struct CacheStatistics: Sendable, Equatable {
     /// The number of values.
     public let count: Int
-    /// Their bytes.
+    /// Their total cost; for the prompts of a store, bytes.
     public let cost: Int
     /// How often a value was there.
     public let hits: Int
-    /// How often it had to be read.
+    /// How often it was not.
     public let misses: Int
 }
 

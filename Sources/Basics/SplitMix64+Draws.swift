@@ -1,16 +1,7 @@
-import Foundation
-import Tensors
+import Glibc
 
-/// Training's draws. They are its own rather than the standard library's, whose algorithms may change.
+/// Draws. They are not the standard library's, whose algorithms may change.
 extension SplitMix64 {
-    /// A generator for a seed and one of its purposes: those of different streams have nothing to do with
-    /// each other.
-    public init(seed: UInt64, stream: UInt64 = 0) {
-        var first = SplitMix64(state: seed)
-        var second = SplitMix64(state: first.next() ^ stream &* 0xD1B5_4A32_D192_ED03)
-        self.init(state: second.next())
-    }
-
     /// A number from 0 up to, not including, 1, of 24 bits.
     public mutating func uniform() -> Float { Float(next() >> 40) * 0x1p-24 }
 
