@@ -131,7 +131,7 @@ struct StoreFaultTests {
         let prompts = try (0..<6).map { try noise("\($0).npy") }
         guard let result = try mounted(script, [Command.core] + prompts) else { return }
         #expect(result.status == 99, "\(result.errors)")
-        #expect(result.errors.contains("diskFull: \(store): "), "\(result.errors)")
+        #expect(result.errors.contains("Error: \(store): "), "\(result.errors)")
         #expect(result.errors.contains("nothing was changed; make room"), "\(result.errors)")
     }
 }

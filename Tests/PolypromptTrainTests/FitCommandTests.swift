@@ -87,7 +87,7 @@ struct FitCommandTests {
     @Test(
         "says what is wrong, and with which file, key or option",
         arguments: [
-            (["--rows", "0"], "rows"), (["--learning-rate", "x"], "learning_rate is \"x\""),
+            (["--rows", "0"], "rows"), (["--learning-rate", "x"], "\"learning_rate\": the string \"x\""),
             (["--train", "/nowhere.csv"], "/nowhere.csv"), (["--method", "magic"], "magic"),
             (["--core", "/nowhere"], "/nowhere"), (["--publish", "x"], "store"),
             (["--resume"], "no checkpoint"),

@@ -60,14 +60,13 @@ public enum SuperGLUE: String, Sendable, CaseIterable {
 
     /// The label is the name of the right choice's field.
     private func copa(_ row: Row) throws -> [JSONObject] {
-        let choice = try row["label"]?.read("0 or 1") {
-            ["0": "choice1", "1": "choice2"][$0.scalarText ?? ""]
+        var rows = try labelled(row, fields: ["choice1", "choice2", "premise", "question"])
+        for index in rows.indices {
+            rows[index]["label"] = try row.require("label").read("0 or 1") { label in
+                ["0": "choice1", "1": "choice2"][label.scalarText ?? ""]
+            }
         }
-        return try labelled(row, fields: ["choice1", "choice2", "premise", "question"]).map { row in
-            var row = row
-            row["label"] = JSONValue(choice)
-            return row
-        }
+        return rows
     }
 
     /// The pronoun and the noun phrase that it may stand for are marked in the text, as T5 does it.

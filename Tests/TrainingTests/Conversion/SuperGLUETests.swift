@@ -69,8 +69,10 @@ struct SuperGLUETests {
             let error = #expect(throws: TrainingError.self) { try Self.convert(set, text) }
             return error?.message ?? ""
         }
-        #expect(refusal(.rte, "\n{\"premise\": 1, \"label\": \"x\"}").contains("val.jsonl:2: premise is 1"))
-        #expect(refusal(.boolq, "[]").contains("val.jsonl:1: not an object"))
+        #expect(
+            refusal(.rte, "\n{\"premise\": 1, \"label\": \"x\"}").contains(
+                "val.jsonl:2: \"premise\": the number 1"))
+        #expect(refusal(.boolq, "[]").contains("val.jsonl:1: an empty array was found, an object"))
         #expect(
             refusal(.copa, #"{"premise": "", "choice1": "", "choice2": "", "question": "", "label": 3}"#)
                 .contains("0 or 1"))

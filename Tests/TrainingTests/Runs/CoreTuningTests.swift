@@ -60,7 +60,7 @@ struct CoreTuningTests {
         let error = #expect(throws: TrainingError.self) {
             try train(folder, "none", ["train_weights": "nothing.*"])
         }
-        #expect(error?.message.contains("nothing.*") == true)
+        #expect(error?.message.contains("no tensor of") == true)
     }
 
     @Test("adaptation to text lowers the loss on text held out, and goes on from an interruption")
