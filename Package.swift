@@ -70,7 +70,7 @@ let package = Package(
         .target(
             name: "Training",
             dependencies: [
-                "Basics", "CKernels", "COpenBLAS", "JSON", "PromptStore", "Serving", "T5", "Tasks", "Tensors",
+                "Basics", "CKernels", "JSON", "PromptStore", "Serving", "T5", "Tasks", "Tensors",
                 "Tokenization",
             ],
             swiftSettings: settings),
