@@ -20,7 +20,7 @@ struct KernelBenchmark {
     init(_ settings: BenchmarkSettings) { self.settings = settings }
 
     func measure() throws -> BenchmarkReport {
-        let configuration = try configuration()
+        let configuration = try CoreSource(settings.core).configuration()
         let pools = Set([1, settings.threads]).sorted().map { WorkerPool(threadCount: $0) }
         settings.progress("preparing weights")
         var (kernels, weights) = MeasuredKernel.all(
@@ -86,13 +86,6 @@ struct KernelBenchmark {
         }
         json["kernels"] = .array(entries)
         return BenchmarkReport(json: json, table: table)
-    }
-
-    private func configuration() throws -> T5Configuration {
-        guard T5Core.randomShape(settings.core) != nil else {
-            return try T5Configuration(path: settings.core + "/config.json")
-        }
-        return try T5Core(settings.core, pool: WorkerPool(threadCount: settings.threads)).configuration
     }
 }
 

@@ -11,7 +11,9 @@ public enum CoreTokenizer {
     /// - Returns: `nil` for a directory without a tokenizer, which works on ids only.
     /// - Throws: `TokenizerError` when a file is there and cannot be used.
     public static func load(_ core: String, vocabularySize: Int) throws(TokenizerError) -> (any Tokenizer)? {
-        if T5Core.randomShape(core) != nil { return HashingTokenizer(vocabularySize: vocabularySize) }
-        return try TokenizerLoader.find(in: core)
+        switch CoreSource(core) {
+        case .random: HashingTokenizer(vocabularySize: vocabularySize)
+        case .directory(let path): try TokenizerLoader.find(in: path)
+        }
     }
 }

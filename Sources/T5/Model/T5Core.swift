@@ -80,23 +80,23 @@ public final class T5Core: Sendable {
         self.precision = precision
         let files: [SafetensorsFile]
         let weights: CheckpointWeights<StoredTensor>
-        if let shape = Self.randomShape(source) {
-            guard let configuration = RandomCoreSource.configuration(shape: shape) else {
-                let shapes = RandomCoreSource.shapes.map { "random:\($0)" }.joined(separator: ", ")
-                throw T5Error(.configuration, "there is no core \(source); there are \(shapes)")
-            }
-            self.configuration = configuration
+        let isRandom: Bool
+        switch CoreSource(source) {
+        case .random:
+            isRandom = true
+            configuration = try CoreSource(source).configuration()
             var tensors = RandomCoreSource(configuration: configuration, pool: pool)
             files = []
             weights = try CheckpointWeights(configuration, from: &tensors)
             fingerprint = try CoreFingerprint().digest(
                 configuration: configuration, facts: "\(source)\n", pool: pool)
-        } else {
+        case .directory:
+            isRandom = false
             var isDirectory: ObjCBool = false
             guard FileManager.default.fileExists(atPath: source, isDirectory: &isDirectory),
                 isDirectory.boolValue
             else { throw T5Error(.unreadable, "there is no core directory \(source)") }
-            configuration = try T5Configuration(path: source + "/config.json")
+            configuration = try CoreSource(source).configuration()
             var tensors = try T5CheckpointSource(directory: source, configuration: configuration)
             files = tensors.checkpoint.files
             weights = try CheckpointWeights(configuration, from: &tensors)
@@ -107,7 +107,6 @@ public final class T5Core: Sendable {
         storedWeights = precision == .float32 ? weights : nil
         let (fingerprint, headWidth) = (fingerprint, configuration.headWidth)
         func pack(_ precision: PackedPrecision) -> PackedWeights {
-            let isRandom = Self.randomShape(source) != nil
             let packed = PackedWeights(
                 weights, headWidth: headWidth, precision: precision,
                 fingerprint: isRandom ? nil : fingerprint, pool: pool)
@@ -155,9 +154,4 @@ public final class T5Core: Sendable {
 
     /// Bytes of the packed matrices; `nil` in float32, which has none.
     package var packedByteCount: Int? { packedWeights?.byteCount }
-
-    /// The shape's name when a core is named `random:SHAPE`.
-    public static func randomShape(_ source: String) -> String? {
-        source.hasPrefix("random:") ? String(source.dropFirst("random:".count)) : nil
-    }
 }

@@ -143,7 +143,7 @@ struct RunFinish {
         }
         try writer.write(
             card: Provenance.card(
-                job, core: core, coreName: run.description.coreName,
+                job, core: core, coreName: CoreSource(run.description.core).name,
                 elementType: entry.form?.type.rawValue ?? "", dev: dev, test: test))
         try FileAccess.write(
             CurvesChart(
@@ -197,12 +197,5 @@ struct RunFinish {
         } catch {
             throw TrainingError("publishing failed: \(error.message)")
         }
-    }
-}
-
-extension RunDescription {
-    /// The core's name for people: the last part of its path.
-    var coreName: String {
-        core.hasPrefix("random:") ? core : core.split(separator: "/").last.map(String.init) ?? core
     }
 }
