@@ -45,9 +45,9 @@ public struct StoredTensor: Sendable {
         if elementType == .float32, isAligned, let start = bytes.baseAddress {
             return FloatTensor(shape: shape, pointer: start.assumingMemoryBound(to: Float.self), owner: owner)
         }
-        let buffer = FloatBuffer(count: count)
-        elementType.widen(bytes, into: buffer.pointer)
-        return FloatTensor(shape: shape, pointer: UnsafePointer(buffer.pointer), owner: buffer)
+        let buffer = AlignedBuffer(count, of: Float.self)
+        elementType.widen(bytes, into: buffer.floats)
+        return FloatTensor(shape: shape, pointer: UnsafePointer(buffer.floats), owner: buffer)
     }
 
     /// Widens one row of a matrix.

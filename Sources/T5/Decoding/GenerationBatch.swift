@@ -1,3 +1,4 @@
+import Basics
 import Tensors
 
 /// Sequences that are being generated together: of any requests, tasks and ways of decoding, in any stage.
@@ -107,7 +108,7 @@ public final class GenerationBatch {
     }
 
     /// What may follow each entry's branches.
-    private func choose(_ hidden: FloatBuffer, _ rows: Rows) -> [[[TokenScore]]] {
+    private func choose(_ hidden: AlignedBuffer, _ rows: Rows) -> [[[TokenScore]]] {
         var choices = entries.map { Array(repeating: [TokenScore](), count: $0.sequences.count) }
         if !rows.likeliest.isEmpty {
             let ids = session.layers.argmax(

@@ -47,7 +47,7 @@ extension T5Session {
         let hidden = decode(inputs)
         var edges = zip(requests, plans).map { request, plan in
             request.options.normalization == .labels
-                ? labelEdges(hidden.pointer, request.options.trie, plan)
+                ? labelEdges(hidden.floats, request.options.trie, plan)
                 : [Double](repeating: 0, count: request.options.trie.nodes.count)
         }
         // The full-vocabulary rows of all requests share the LM head's GEMM.

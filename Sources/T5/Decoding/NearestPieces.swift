@@ -1,3 +1,4 @@
+import Basics
 import CKernels
 import Tensors
 
@@ -121,12 +122,12 @@ private struct EmbeddingBlock {
 
     let table: StoredTensor
     let width: Int
-    private let buffer: FloatBuffer
+    private let buffer: AlignedBuffer
 
     init(_ table: StoredTensor, width: Int) {
         self.table = table
         self.width = width
-        buffer = FloatBuffer(count: Self.rows * width)
+        buffer = AlignedBuffer(Self.rows * width, of: Float.self)
     }
 
     func row(_ index: Int) -> [Float] {
@@ -143,11 +144,11 @@ private struct EmbeddingBlock {
     ) -> (dots: [Float], squares: [Float]) {
         pool.ranges(of: range.count, grain: 64) { part in
             for index in part {
-                table.widenRow(range.lowerBound + index, into: buffer.pointer + index * width)
+                table.widenRow(range.lowerBound + index, into: buffer.floats + index * width)
             }
         }
         let squares = pool.map(Array(0..<range.count)) { index in
-            let row = buffer.pointer + index * width
+            let row = buffer.floats + index * width
             return pp_f32_dot(pool.kernels, row, row, width)
         }
         let count = rows.count / width
@@ -155,7 +156,7 @@ private struct EmbeddingBlock {
             rows.withUnsafeBufferPointer { rows in
                 if let rows = rows.baseAddress, let dots = dots.baseAddress {
                     pool.multiply(
-                        rows: count, columns: range.count, inner: width, rows, stride: width, buffer.pointer,
+                        rows: count, columns: range.count, inner: width, rows, stride: width, buffer.floats,
                         stride: width, into: dots, stride: range.count)
                 }
             }

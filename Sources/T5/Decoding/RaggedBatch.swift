@@ -1,3 +1,4 @@
+import Basics
 import Tensors
 
 /// One sequence of a batch: rows given as vectors (a soft prompt), then token ids.
@@ -31,7 +32,7 @@ public final class EncodedBatch: Sendable {
     /// `[0, length of the first, … , all rows]`.
     public let cumulativeSequenceLengths: [Int]
     /// `[rows, d_model]`: the encoder's output, final norm applied.
-    let rows: FloatBuffer
+    let rows: AlignedBuffer
     /// A decoder layer's cross-attention keys and values `[rows, 2 × inner]`, keys first, one matrix a layer; of
     /// the sequences that have them.
     let crossKeysValues: [AlignedBuffer]
@@ -40,7 +41,7 @@ public final class EncodedBatch: Sendable {
     let width: Int
 
     init(
-        cumulativeSequenceLengths: [Int], rows: FloatBuffer, crossKeysValues: [AlignedBuffer],
+        cumulativeSequenceLengths: [Int], rows: AlignedBuffer, crossKeysValues: [AlignedBuffer],
         crossMemories: [CrossAttentionMemory], width: Int
     ) {
         self.cumulativeSequenceLengths = cumulativeSequenceLengths
@@ -62,7 +63,7 @@ public final class EncodedBatch: Sendable {
     public func rows(of sequence: Int) -> [Float] {
         let range = range(of: sequence)
         return Array(
-            UnsafeBufferPointer(start: rows.pointer + range.lowerBound * width, count: range.count * width))
+            UnsafeBufferPointer(start: rows.floats + range.lowerBound * width, count: range.count * width))
     }
 
     /// Rows of all sequences.
@@ -87,11 +88,11 @@ public final class EncodedBatch: Sendable {
                 copied += count
             }
         }
-        let rows = FloatBuffer(count: (lengths.last ?? 0) * width)
+        let rows = AlignedBuffer((lengths.last ?? 0) * width, of: Float.self)
         for (start, sequence) in zip(lengths, sequences) {
             let range = range(of: sequence)
-            (rows.pointer + start * width).update(
-                from: self.rows.pointer + range.lowerBound * width, count: range.count * width)
+            (rows.floats + start * width).update(
+                from: self.rows.floats + range.lowerBound * width, count: range.count * width)
         }
         let keysValues = crossKeysValues.map { source in
             let copy = AlignedBuffer(copied * rowSize, of: UInt8.self)

@@ -1,3 +1,4 @@
+import Basics
 import Tensors
 
 /// A sequence that is being decoded: where its encoder rows are, and the keys and values of what the decoder
@@ -100,11 +101,11 @@ extension T5Session {
     ///
     /// - Returns: `[tokens, d_model]`: the decoder's output, ready for the LM head (final norm and, for tied
     ///   checkpoints, scale applied).
-    func decode(_ inputs: [DecoderInput]) -> FloatBuffer {
+    func decode(_ inputs: [DecoderInput]) -> AlignedBuffer {
         let d = configuration.modelWidth
         let rowSize = 2 * configuration.innerWidth * layers.cacheElementSize
         let total = inputs.reduce(0) { $0 + $1.tokens.count }
-        let x = FloatBuffer(count: total * d)
+        let x = AlignedBuffer(total * d, of: Float.self)
         var rows: [DecoderRow] = []
         rows.reserveCapacity(total)
         for input in inputs {
@@ -114,7 +115,7 @@ extension T5Session {
                 base + input.tokens.count, layers: configuration.decoderLayers, rowSize: rowSize)
             let first = rows.count
             for (index, token) in input.tokens.enumerated() {
-                embed(token, into: x.pointer + rows.count * d)
+                embed(token, into: x.floats + rows.count * d)
                 let slot = base + index
                 if let parents = input.parents {
                     let parent = parents[index]
@@ -128,7 +129,7 @@ extension T5Session {
             }
             sequence.length = base + input.tokens.count
         }
-        layers.decode(x.pointer, rows)
+        layers.decode(x.floats, rows)
         return x
     }
 }

@@ -1,3 +1,4 @@
+import Basics
 import CKernels
 import Tensors
 
@@ -23,9 +24,9 @@ extension T5Session {
             lengths.append((lengths.last ?? 0) + input.rows.count / d + input.ids.count)
         }
         let total = lengths.last ?? 0
-        let x = FloatBuffer(count: total * d)
+        let x = AlignedBuffer(total * d, of: Float.self)
         for (index, input) in inputs.enumerated() {
-            var row = x.pointer + lengths[index] * d
+            var row = x.floats + lengths[index] * d
             input.rows.withUnsafeBufferPointer { rows in
                 if let start = rows.baseAddress { row.update(from: start, count: rows.count) }
             }
@@ -35,9 +36,9 @@ extension T5Session {
                 row += d
             }
         }
-        layers.encode(x.pointer, lengths: lengths)
+        layers.encode(x.floats, lengths: lengths)
         let (memories, keysValues) = layers.crossAttentionMemory(
-            x.pointer, lengths: lengths, decoderRows: inputs.map(\.decoderRows))
+            x.floats, lengths: lengths, decoderRows: inputs.map(\.decoderRows))
         return EncodedBatch(
             cumulativeSequenceLengths: lengths, rows: x, crossKeysValues: keysValues, crossMemories: memories,
             width: d)

@@ -1,3 +1,4 @@
+import Basics
 import Tensors
 
 /// A core's layers for one session, whatever the number format: rows come and go as float32 `[rows, d_model]`.

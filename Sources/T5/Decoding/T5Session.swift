@@ -1,3 +1,4 @@
+import Basics
 import CKernels
 import Tensors
 
@@ -38,18 +39,18 @@ public final class T5Session {
     }
 
     /// Copies some of the decoder's output rows side by side.
-    func gather(_ hidden: FloatBuffer, rows: some Collection<Int>) -> UnsafeMutablePointer<Float> {
+    func gather(_ hidden: AlignedBuffer, rows: some Collection<Int>) -> UnsafeMutablePointer<Float> {
         let d = configuration.modelWidth
         let gathered: UnsafeMutablePointer<Float> = gathered.reserve(rows.count * d)
         for (index, row) in rows.enumerated() {
-            (gathered + index * d).update(from: hidden.pointer + row * d, count: d)
+            (gathered + index * d).update(from: hidden.floats + row * d, count: d)
         }
         return gathered
     }
 
     /// Calls `body` with the logits `[vocab_size]` of each of some decoder output rows, a few rows in memory at a
     /// time.
-    func logits(_ hidden: FloatBuffer, rows: [Int], _ body: (Int, UnsafePointer<Float>) -> Void) {
+    func logits(_ hidden: AlignedBuffer, rows: [Int], _ body: (Int, UnsafePointer<Float>) -> Void) {
         let vocabulary = configuration.vocabularySize
         let block = 64
         let logits: UnsafeMutablePointer<Float> = logits.reserve(min(rows.count, block) * vocabulary)

@@ -1,3 +1,4 @@
+import Basics
 import Tensors
 
 /// Rows of a matrix in memory: where the first begins, and elements from one to the next.

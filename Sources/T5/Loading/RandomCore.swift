@@ -45,7 +45,7 @@ struct RandomCoreSource: T5TensorSource {
 
     func tensor(_ name: String, _ shape: [Int]) -> StoredTensor {
         let count = shape.reduce(1, *)
-        let buffer = FloatBuffer(count: count)
+        let buffer = AlignedBuffer(count, of: Float.self)
         let d = Float(configuration.modelWidth)
         let deviation: Float? =
             if name.hasSuffix("layer_norm.weight") {
@@ -64,7 +64,7 @@ struct RandomCoreSource: T5TensorSource {
         let seed = fnv1a(name.utf8)
         pool.ranges(of: count, grain: 4096) { range in
             guard let deviation else {
-                (buffer.pointer + range.lowerBound).update(repeating: 1, count: range.count)
+                (buffer.floats + range.lowerBound).update(repeating: 1, count: range.count)
                 return
             }
             // Uniform values of that deviation: as good as normal ones here, and much faster to draw.
@@ -72,11 +72,11 @@ struct RandomCoreSource: T5TensorSource {
             for index in range {
                 let draw = SplitMix64.mix(seed &+ UInt64(index) &* SplitMix64.gamma)
                 let bits = Int32(truncatingIfNeeded: draw >> 40) - (1 << 23)
-                buffer.pointer[index] = (Float(bits) + 0.5) * scale
+                buffer.floats[index] = (Float(bits) + 0.5) * scale
             }
         }
         return StoredTensor(
             name: name, elementType: .float32, shape: shape, path: "random",
-            bytes: UnsafeRawBufferPointer(start: buffer.pointer, count: count * 4), owner: buffer)
+            bytes: UnsafeRawBufferPointer(start: buffer.floats, count: count * 4), owner: buffer)
     }
 }

@@ -1,3 +1,4 @@
+import Basics
 import CKernels
 import Foundation
 import T5
@@ -91,13 +92,13 @@ extension ReversePass {
         for id in positions.flatMap({ $0.candidates ?? [] }) where places[id] == nil {
             places[id] = places.count
         }
-        let heads = FloatBuffer(count: places.count * d)
-        for (id, place) in places { backward.headRow(id, into: heads.pointer + place * d) }
+        let heads = AlignedBuffer(places.count * d, of: Float.self)
+        for (id, place) in places { backward.headRow(id, into: heads.floats + place * d) }
         for position in positions {
             let item = item(of: position)
             let hidden = memory.decoded.row(position.row)
             let candidates = position.candidates ?? []
-            let rows = candidates.map { heads.pointer + (places[$0] ?? 0) * d }
+            let rows = candidates.map { heads.floats + (places[$0] ?? 0) * d }
             let logits = rows.map { Double(pp_f32_dot(forward.kernels, hidden, $0, d)) }
             let largest = logits.max() ?? 0
             let total = largest + log(logits.reduce(0) { $0 + exp($1 - largest) })

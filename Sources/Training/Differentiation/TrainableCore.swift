@@ -59,8 +59,8 @@ public final class TrainableCore: DifferentiableCore {
             let tensor = TrainableTensor(stored)
             parameters.append(tensor)
             tensors[stored.name] = tensor
-            let values = UnsafePointer(tensor.memory.pointer)
-            gradients[values] = tensor.gradientMemory.pointer
+            let values = UnsafePointer(tensor.memory.floats)
+            gradients[values] = tensor.gradientMemory.floats
             return FloatTensor(shape: stored.shape, pointer: values, owner: tensor.memory)
         }
         guard !parameters.isEmpty else {
@@ -82,7 +82,7 @@ public final class TrainableCore: DifferentiableCore {
     public func zeroGradients() {
         for tensor in parameters {
             pool.ranges(of: tensor.count, grain: 4096) { range in
-                (tensor.gradientMemory.pointer + range.lowerBound).update(repeating: 0, count: range.count)
+                (tensor.gradientMemory.floats + range.lowerBound).update(repeating: 0, count: range.count)
             }
         }
     }
@@ -101,15 +101,15 @@ public final class TrainableCore: DifferentiableCore {
     /// - Throws: `T5Error` naming the first tensor with a value that is not finite.
     public func servingCore() throws(T5Error) -> T5Core {
         let weights = stored.map { stored -> StoredTensor in
-            let copy = FloatBuffer(count: stored.count)
+            let copy = AlignedBuffer(stored.count, of: Float.self)
             if let tensor = tensors[stored.name] {
-                copy.pointer.update(from: tensor.memory.pointer, count: stored.count)
+                copy.floats.update(from: tensor.memory.floats, count: stored.count)
             } else {
-                stored.elementType.widen(stored.bytes, into: copy.pointer)
+                stored.elementType.widen(stored.bytes, into: copy.floats)
             }
             return StoredTensor(
                 name: stored.name, elementType: .float32, shape: stored.shape, path: directory,
-                bytes: UnsafeRawBufferPointer(start: copy.pointer, count: stored.count * 4), owner: copy)
+                bytes: UnsafeRawBufferPointer(start: copy.floats, count: stored.count * 4), owner: copy)
         }
         return try T5Core(core, with: weights, pool: pool)
     }

@@ -1,3 +1,4 @@
+import Basics
 import Tensors
 
 /// A tensor of a core that is tuned: its values, and the gradient that passes add to.
@@ -10,44 +11,45 @@ public final class TrainableTensor {
     /// Extents, outermost first.
     public let shape: [Int]
     /// Number of elements.
-    public var count: Int { memory.count }
+    public let count: Int
 
-    let memory: FloatBuffer
-    let gradientMemory: FloatBuffer
+    let memory: AlignedBuffer
+    let gradientMemory: AlignedBuffer
 
     /// A copy of a stored tensor, with a gradient of 0.
     init(_ stored: StoredTensor) {
         name = stored.name
         shape = stored.shape
-        memory = FloatBuffer(count: stored.count)
-        gradientMemory = FloatBuffer(count: stored.count)
-        stored.elementType.widen(stored.bytes, into: memory.pointer)
-        gradientMemory.pointer.update(repeating: 0, count: stored.count)
+        count = stored.count
+        memory = AlignedBuffer(stored.count, of: Float.self)
+        gradientMemory = AlignedBuffer(stored.count, of: Float.self)
+        stored.elementType.widen(stored.bytes, into: memory.floats)
+        gradientMemory.floats.update(repeating: 0, count: stored.count)
     }
 
     /// The values as they are at any time, in place.
     func stored(path: String) -> StoredTensor {
         StoredTensor(
             name: name, elementType: .float32, shape: shape, path: path,
-            bytes: UnsafeRawBufferPointer(start: memory.pointer, count: count * 4), owner: memory)
+            bytes: UnsafeRawBufferPointer(start: memory.floats, count: count * 4), owner: memory)
     }
 
     /// A copy of the values, row-major; setting them needs as many.
     public var values: [Float] {
-        get { Array(UnsafeBufferPointer(start: memory.pointer, count: count)) }
-        set { Self.copy(newValue, to: memory) }
+        get { Array(UnsafeBufferPointer(start: memory.floats, count: count)) }
+        set { copy(newValue, to: memory) }
     }
 
     /// A copy of the gradient; setting it needs as many values.
     public var gradient: [Float] {
-        get { Array(UnsafeBufferPointer(start: gradientMemory.pointer, count: count)) }
-        set { Self.copy(newValue, to: gradientMemory) }
+        get { Array(UnsafeBufferPointer(start: gradientMemory.floats, count: count)) }
+        set { copy(newValue, to: gradientMemory) }
     }
 
-    private static func copy(_ values: [Float], to memory: FloatBuffer) {
-        precondition(values.count == memory.count, "a tensor keeps its number of elements")
+    private func copy(_ values: [Float], to memory: AlignedBuffer) {
+        precondition(values.count == count, "a tensor keeps its number of elements")
         values.withUnsafeBufferPointer { values in
-            if let start = values.baseAddress { memory.pointer.update(from: start, count: values.count) }
+            if let start = values.baseAddress { memory.floats.update(from: start, count: values.count) }
         }
     }
 
@@ -58,9 +60,9 @@ public final class TrainableTensor {
         _ body: (_ values: inout MutableSpan<Float>, _ gradient: inout MutableSpan<Float>) -> Void
     ) {
         precondition(range.lowerBound >= 0 && range.upperBound <= count, "a range within the tensor")
-        let values = UnsafeMutableBufferPointer(start: memory.pointer + range.lowerBound, count: range.count)
+        let values = UnsafeMutableBufferPointer(start: memory.floats + range.lowerBound, count: range.count)
         let gradient = UnsafeMutableBufferPointer(
-            start: gradientMemory.pointer + range.lowerBound, count: range.count)
+            start: gradientMemory.floats + range.lowerBound, count: range.count)
         var valueSpan = values.mutableSpan
         var gradientSpan = gradient.mutableSpan
         body(&valueSpan, &gradientSpan)

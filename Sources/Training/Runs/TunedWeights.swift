@@ -59,9 +59,9 @@ final class TunedWeights {
         core.parameters.map { tensor in
             ParameterView(
                 name: tensor.name, shape: tensor.shape,
-                values: UnsafeMutableBufferPointer(start: tensor.memory.pointer, count: tensor.count),
+                values: UnsafeMutableBufferPointer(start: tensor.memory.floats, count: tensor.count),
                 gradient: UnsafeMutableBufferPointer(
-                    start: tensor.gradientMemory.pointer, count: tensor.count))
+                    start: tensor.gradientMemory.floats, count: tensor.count))
         }
     }
 

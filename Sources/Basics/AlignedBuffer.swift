@@ -14,6 +14,9 @@ package final class AlignedBuffer: @unchecked Sendable {
 
     deinit { pointer.deallocate() }
 
+    /// The memory as float32.
+    package var floats: UnsafeMutablePointer<Float> { elements() }
+
     /// The memory as elements of a trivial type.
     package func elements<Element: BitwiseCopyable>(_ type: Element.Type = Element.self)
         -> UnsafeMutablePointer<Element>
