@@ -25,7 +25,7 @@ struct KernelBenchmark {
         settings.progress("preparing weights")
         var (kernels, weights) = MeasuredKernel.all(
             configuration, threads: settings.threads, weightBytes: Self.weightBytes)
-        for type in MeasuredKernel.ElementType.allCases {
+        for type in MeasuredKernel.Operand.allCases {
             kernels.append(try MeasuredKernel.encoder(settings.core, type: type, pools: pools))
         }
         var limits = pools.map { MachineLimits(pool: $0, words: weights) }

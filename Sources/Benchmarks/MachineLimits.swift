@@ -15,14 +15,14 @@ struct MachineLimits {
     private let words: AlignedBuffer
     private var part = 0
     /// Steps of the peak's loop that take about half a millisecond, by type.
-    private let steps: [MeasuredKernel.ElementType: Int]
+    private let steps: [MeasuredKernel.Operand: Int]
 
     /// - Parameter words: Memory to read.
     init(pool: WorkerPool, words: AlignedBuffer) {
         self.pool = pool
         self.words = words
         steps = Dictionary(
-            uniqueKeysWithValues: MeasuredKernel.ElementType.allCases.map { type in
+            uniqueKeysWithValues: MeasuredKernel.Operand.allCases.map { type in
                 var steps = 1_000
                 while steps < 1 << 24 {
                     let count = steps
@@ -36,7 +36,7 @@ struct MachineLimits {
 
     /// Operations a second of all threads together, each multiplying registers only; 0 where there is no known
     /// peak.
-    func peak(_ type: MeasuredKernel.ElementType) -> Double {
+    func peak(_ type: MeasuredKernel.Operand) -> Double {
         let count = steps[type] ?? 1
         let operations = Mutex(0.0)
         let time = seconds {

@@ -9,7 +9,7 @@ extension MeasuredKernel {
     /// A core's whole encoder over one ragged batch, cross-attention's memory included.
     ///
     /// - Parameter pools: Those that it will be run on.
-    static func encoder(_ source: String, type: ElementType, pools: [WorkerPool]) throws -> MeasuredKernel {
+    static func encoder(_ source: String, type: Operand, pools: [WorkerPool]) throws -> MeasuredKernel {
         let pool = pools.max { $0.threadCount < $1.threadCount } ?? WorkerPool(threadCount: 1)
         let core = try T5Core(source, precision: type == .int8 ? .int8 : .bfloat16, pool: pool)
         let c = core.configuration

@@ -6,7 +6,7 @@ import Tensors
 /// One kernel in one shape.
 struct MeasuredKernel {
     /// What it multiplies.
-    enum ElementType: String, CaseIterable {
+    enum Operand: String, CaseIterable {
         case bfloat16
         case int8
 
@@ -14,7 +14,7 @@ struct MeasuredKernel {
     }
 
     let name: String
-    let type: ElementType
+    let type: Operand
     /// K.
     let depth: Int
     /// N.
@@ -48,7 +48,7 @@ struct MeasuredKernel {
             width: max(3 * configuration.innerWidth, products.map(\.k).max() ?? 0), threads: threads,
             weightBytes: weightBytes)
         var kernels: [MeasuredKernel] = []
-        for type in ElementType.allCases {
+        for type in Operand.allCases {
             for product in products {
                 let limit = product.epilogue == PP_ARGMAX ? mostHeadRows : .max
                 for rows in rowCounts where rows <= limit {
@@ -116,12 +116,12 @@ struct Product {
             ? 2 * ((n / 2 + panel - 1) / panel) : (n + panel - 1) / panel
     }
 
-    func weightBytes(_ type: MeasuredKernel.ElementType) -> Int {
+    func weightBytes(_ type: MeasuredKernel.Operand) -> Int {
         panels * (type == .int8 ? pp_panel_int8(k) : 2 * pp_panel_bf16(k))
     }
 
     func kernel(
-        _ type: MeasuredKernel.ElementType, rows: Int, buffers: KernelBuffers
+        _ type: MeasuredKernel.Operand, rows: Int, buffers: KernelBuffers
     ) -> MeasuredKernel {
         let (bytes, panels) = (weightBytes(type), panels)
         let copies = max(1, buffers.weights.byteCount / bytes)
