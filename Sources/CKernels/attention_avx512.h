@@ -1,13 +1,10 @@
-// Attention's inner parts for AVX-512. The including unit defines PP_ATTENTION(name) and, where conversion to
-// bf16 is an instruction, PP_NATIVE_BF16.
+// Attention's inner parts for AVX-512.
 
-#include "tables.h"
 #include "avx512.h"
 
-AVX512 static void PP_ATTENTION(pack_keys)(const uint16_t *k, size_t ld, size_t count, size_t width,
-                                           uint16_t *panel) {
+static void PP_KERNEL(pack_keys)(const uint16_t *k, size_t ld, size_t count, size_t width, uint16_t *panel) {
     for (size_t i = 0; i < width; i += 32) {
-        __mmask32 mask = pp_bf16_mask(width, i);
+        __mmask32 mask = pp_mask32(width, i);
         __m512i rows[16];
         for (size_t n = 0; n < 16; n++)
             rows[n] = n < count ? _mm512_maskz_loadu_epi16(mask, k + n * ld + i) : _mm512_setzero_si512();
@@ -16,8 +13,7 @@ AVX512 static void PP_ATTENTION(pack_keys)(const uint16_t *k, size_t ld, size_t 
     }
 }
 
-AVX512 static void PP_ATTENTION(pack_values)(const uint16_t *v, size_t ld, size_t keys, size_t columns,
-                                             uint16_t *panel) {
+static void PP_KERNEL(pack_values)(const uint16_t *v, size_t ld, size_t keys, size_t columns, uint16_t *panel) {
     __mmask16 mask = (__mmask16)((1u << columns) - 1);
     for (size_t t = 0; t < (keys + 31) / 32 * 32; t += 2) {
         __m256i even = _mm256_setzero_si256(), odd = even;
@@ -29,11 +25,10 @@ AVX512 static void PP_ATTENTION(pack_values)(const uint16_t *v, size_t ld, size_
     }
 }
 
-AVX512 static float PP_ATTENTION(softmax)(float *scores, size_t n, const float *bias, uint16_t *out,
-                                          size_t padded) {
+static float PP_KERNEL(softmax)(float *scores, size_t n, const float *bias, uint16_t *out, size_t padded) {
     __m512 largest = _mm512_set1_ps(-INFINITY), sum = _mm512_setzero_ps();
     for (size_t j = 0; j < n; j += 16) {
-        __mmask16 mask = pp_column_mask(n, j);
+        __mmask16 mask = pp_mask16(n, j);
         __m512 x = _mm512_maskz_loadu_ps(mask, scores + j);
         if (bias) {
             x = _mm512_add_ps(x, _mm512_maskz_loadu_ps(mask, bias + j));
@@ -43,7 +38,7 @@ AVX512 static float PP_ATTENTION(softmax)(float *scores, size_t n, const float *
     }
     largest = _mm512_set1_ps(_mm512_reduce_max_ps(largest));
     for (size_t j = 0; j < n; j += 16) {
-        __mmask16 mask = pp_column_mask(n, j);
+        __mmask16 mask = pp_mask16(n, j);
         __m512 x = _mm512_sub_ps(_mm512_maskz_loadu_ps(mask, scores + j), largest);
         x = _mm512_maskz_mov_ps(mask, pp_exp16(x));
         sum = _mm512_add_ps(sum, x);
@@ -55,19 +50,19 @@ AVX512 static float PP_ATTENTION(softmax)(float *scores, size_t n, const float *
     return pp_sum16(sum);
 }
 
-// Keys that a decoding row takes at a time: their part of the cache stays in the first cache for all heads.
+// Keys that a decoding row takes at a time: their part of the K and V cache stays in the L1 cache for all heads.
 enum { KEY_BLOCK = 16 };
 
 /// The rows of up to 16 keys or values from the t-th on; missing ones repeat the first, and are not used.
-AVX512_INLINE size_t block_rows(const pp_attention_row *row, const uint16_t *cache, size_t ld, size_t t,
-                                const uint16_t *rows[KEY_BLOCK]) {
+PP_INLINE size_t block_rows(const pp_attention_row *row, const uint16_t *cache, size_t ld, size_t t,
+                            const uint16_t *rows[KEY_BLOCK]) {
     size_t count = row->keys - t < KEY_BLOCK ? row->keys - t : KEY_BLOCK;
     for (size_t j = 0; j < KEY_BLOCK; j++) rows[j] = cache + pp_key_row(row, j < count ? t + j : t) * ld;
     return count;
 }
 
 /// `pp_sum16` of 16 vectors at once, each by the same tree of additions.
-AVX512_INLINE __m512 sum16_each(const __m512 x[16]) {
+PP_INLINE __m512 sum16_each(const __m512 x[16]) {
     __m512 a[8], b[4], c[2];
     for (int i = 0; i < 8; i++)
         a[i] = _mm512_add_ps(_mm512_shuffle_f32x4(x[2 * i], x[2 * i + 1], 0x44),
@@ -86,8 +81,7 @@ AVX512_INLINE __m512 sum16_each(const __m512 x[16]) {
     return _mm512_permutexvar_ps(order, sums);
 }
 
-AVX512 static void PP_ATTENTION(decode_scores)(const pp_attention_row *row, float *scores, size_t ld) {
-    __m512i high = _mm512_set1_epi32((int)0xffff0000);
+static void PP_KERNEL(decode_scores)(const pp_attention_row *row, float *scores, size_t ld) {
     size_t width = row->head_width;
     for (size_t t = 0; t < row->keys; t += KEY_BLOCK) {
         const uint16_t *keys[KEY_BLOCK];
@@ -96,24 +90,22 @@ AVX512 static void PP_ATTENTION(decode_scores)(const pp_attention_row *row, floa
             __m512 sums[KEY_BLOCK];
             for (int j = 0; j < KEY_BLOCK; j++) sums[j] = _mm512_setzero_ps();
             for (size_t i = h * width; i < (h + 1) * width; i += 32) {
-                __mmask32 mask = pp_bf16_mask((h + 1) * width, i);
+                __mmask32 mask = pp_mask32((h + 1) * width, i);
                 __m512i q = _mm512_maskz_loadu_epi16(mask, row->q + i);
-                __m512 even = _mm512_castsi512_ps(_mm512_slli_epi32(q, 16));
-                __m512 odd = _mm512_castsi512_ps(_mm512_and_si512(q, high));
+                __m512 even = pp_even16(q), odd = pp_odd16(q);
                 for (int j = 0; j < KEY_BLOCK; j++) {
                     __m512i k = _mm512_maskz_loadu_epi16(mask, keys[j] + i);
-                    sums[j] = _mm512_fmadd_ps(even, _mm512_castsi512_ps(_mm512_slli_epi32(k, 16)), sums[j]);
-                    sums[j] = _mm512_fmadd_ps(odd, _mm512_castsi512_ps(_mm512_and_si512(k, high)), sums[j]);
+                    sums[j] = _mm512_fmadd_ps(even, pp_even16(k), sums[j]);
+                    sums[j] = _mm512_fmadd_ps(odd, pp_odd16(k), sums[j]);
                 }
             }
-            _mm512_mask_storeu_ps(scores + h * ld + t, pp_column_mask(count, 0), sum16_each(sums));
+            _mm512_mask_storeu_ps(scores + h * ld + t, pp_mask16(count, 0), sum16_each(sums));
         }
     }
 }
 
-AVX512 static void PP_ATTENTION(decode_values)(const pp_attention_row *row, const float *weights, size_t ld,
-                                               float *sums) {
-    __m512i high = _mm512_set1_epi32((int)0xffff0000);
+static void PP_KERNEL(decode_values)(const pp_attention_row *row, const float *weights, size_t ld,
+                                     float *sums) {
     // Of 32 columns the even ones, the odd ones, and how they lie side by side again.
     __m512i evens = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
     __m512i odds = _mm512_add_epi32(evens, _mm512_set1_epi32(1));
@@ -127,7 +119,7 @@ AVX512 static void PP_ATTENTION(decode_values)(const pp_attention_row *row, cons
         for (size_t h = 0; h < row->heads; h++) {
             const float *weight = weights + h * ld + t;
             for (size_t i = h * width; i < (h + 1) * width; i += 32) {
-                __mmask32 mask = pp_bf16_mask((h + 1) * width, i);
+                __mmask32 mask = pp_mask32((h + 1) * width, i);
                 __m512 first = _mm512_maskz_loadu_ps((__mmask16)mask, sums + i);
                 __m512 second = _mm512_maskz_loadu_ps((__mmask16)(mask >> 16), sums + i + 16);
                 __m512 even = _mm512_permutex2var_ps(first, evens, second);
@@ -135,8 +127,8 @@ AVX512 static void PP_ATTENTION(decode_values)(const pp_attention_row *row, cons
                 for (size_t j = 0; j < count; j++) {
                     __m512i v = _mm512_maskz_loadu_epi16(mask, values[j] + i);
                     __m512 w = _mm512_set1_ps(weight[j]);
-                    even = _mm512_fmadd_ps(w, _mm512_castsi512_ps(_mm512_slli_epi32(v, 16)), even);
-                    odd = _mm512_fmadd_ps(w, _mm512_castsi512_ps(_mm512_and_si512(v, high)), odd);
+                    even = _mm512_fmadd_ps(w, pp_even16(v), even);
+                    odd = _mm512_fmadd_ps(w, pp_odd16(v), odd);
                 }
                 _mm512_mask_storeu_ps(sums + i, (__mmask16)mask, _mm512_permutex2var_ps(even, firsts, odd));
                 _mm512_mask_storeu_ps(sums + i + 16, (__mmask16)(mask >> 16),
@@ -146,10 +138,10 @@ AVX512 static void PP_ATTENTION(decode_values)(const pp_attention_row *row, cons
     }
 }
 
-const pp_attention_kernels PP_TABLE(attention) = {
-    .pack_keys = PP_ATTENTION(pack_keys),
-    .pack_values = PP_ATTENTION(pack_values),
-    .softmax = PP_ATTENTION(softmax),
-    .decode_scores = PP_ATTENTION(decode_scores),
-    .decode_values = PP_ATTENTION(decode_values),
+const pp_attention_kernels PP_KERNEL(attention) = {
+    .pack_keys = PP_KERNEL(pack_keys),
+    .pack_values = PP_KERNEL(pack_values),
+    .softmax = PP_KERNEL(softmax),
+    .decode_scores = PP_KERNEL(decode_scores),
+    .decode_values = PP_KERNEL(decode_values),
 };

@@ -1,24 +1,11 @@
 #pragma once
 
-// AVX-512 pieces that the AVX-512 and AMX kernels share. Define PP_NATIVE_BF16 before including it in a unit
-// that runs only where `vcvtneps2bf16` exists.
+// Pieces of the AVX-512 and AMX kernels. A unit for CPUs whose `vcvtneps2bf16` it may use defines PP_NATIVE_BF16.
 
-#include <immintrin.h>
-#include <stdbool.h>
-
-#include "gemm.h"
 #include "number.h"
-#include "pack.h"
-
-#ifdef PP_NATIVE_BF16
-#define AVX512 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,fma")))
-#else
-#define AVX512 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,fma")))
-#endif
-#define AVX512_INLINE AVX512 static inline __attribute__((always_inline))
 
 /// 16 floats to bf16, as `pp_narrow`.
-AVX512_INLINE __m256i pp_narrow16(__m512 x) {
+PP_INLINE __m256i pp_narrow16(__m512 x) {
 #ifdef PP_NATIVE_BF16
     return (__m256i)_mm512_cvtneps_pbh(x);
 #else
@@ -35,12 +22,15 @@ AVX512_INLINE __m256i pp_narrow16(__m512 x) {
 #endif
 }
 
-AVX512_INLINE __m512 pp_widen16(__m256i x) {
-    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(x), 16));
+/// Of 16 pairs of bf16 the odd ones as float32, and the even ones.
+PP_INLINE __m512 pp_odd16(__m512i pairs) {
+    return _mm512_castsi512_ps(_mm512_and_si512(pairs, _mm512_set1_epi32((int)0xffff0000)));
 }
 
+PP_INLINE __m512 pp_even16(__m512i pairs) { return _mm512_castsi512_ps(_mm512_slli_epi32(pairs, 16)); }
+
 /// `pp_exp` of 16 numbers.
-AVX512_INLINE __m512 pp_exp16(__m512 x) {
+PP_INLINE __m512 pp_exp16(__m512 x) {
     __m512 limited = _mm512_min_ps(x, _mm512_set1_ps(PP_EXP_HIGH));
     __m512 n = _mm512_roundscale_ps(_mm512_mul_ps(limited, _mm512_set1_ps(PP_LOG2_E)), 0x08);
     __m512 r = _mm512_fnmadd_ps(n, _mm512_set1_ps(PP_LN2_HIGH), limited);
@@ -56,33 +46,33 @@ AVX512_INLINE __m512 pp_exp16(__m512 x) {
     return _mm512_maskz_scalef_ps(not_small, p, n);
 }
 
-AVX512_INLINE __m512 pp_gelu16(__m512 x) {
+PP_INLINE __m512 pp_gelu16(__m512 x) {
     __m512 cubic = _mm512_fmadd_ps(_mm512_set1_ps(PP_GELU_CUBIC), _mm512_mul_ps(x, x),
                                    _mm512_set1_ps(PP_GELU_LINEAR));
     return _mm512_div_ps(x, _mm512_add_ps(_mm512_set1_ps(1), pp_exp16(_mm512_mul_ps(x, cubic))));
 }
 
 /// `pp_lane_sum`.
-AVX512_INLINE float pp_sum16(__m512 x) {
+PP_INLINE float pp_sum16(__m512 x) {
     __m256 a = _mm256_add_ps(_mm512_castps512_ps256(x), _mm512_extractf32x8_ps(x, 1));
     __m128 b = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
     __m128 c = _mm_add_ps(b, _mm_movehl_ps(b, b));
     return _mm_cvtss_f32(_mm_add_ss(c, _mm_movehdup_ps(c)));
 }
 
-/// The columns of a panel that exist.
-AVX512_INLINE __mmask16 pp_column_mask(size_t columns, size_t first) {
-    if (first >= columns) return 0;
-    return columns - first >= 16 ? 0xffff : (__mmask16)((1u << (columns - first)) - 1);
+/// Of 16 elements from `first` on those below `count`.
+PP_INLINE __mmask16 pp_mask16(size_t count, size_t first) {
+    if (first >= count) return 0;
+    return count - first >= 16 ? 0xffff : (__mmask16)((1u << (count - first)) - 1);
 }
 
-/// Of 32 bf16 from `first` on those that exist.
-AVX512_INLINE __mmask32 pp_bf16_mask(size_t count, size_t first) {
+/// Of 32 elements from `first` on, which is at most `count`, those below it.
+PP_INLINE __mmask32 pp_mask32(size_t count, size_t first) {
     return count - first >= 32 ? 0xffffffff : (1u << (count - first)) - 1;
 }
 
 /// 16 × 16 transposition of 32-bit elements.
-AVX512_INLINE void pp_transpose16(__m512i r[16]) {
+PP_INLINE void pp_transpose16(__m512i r[16]) {
     __m512i t[16];
     for (int i = 0; i < 16; i += 2) {
         t[i] = _mm512_unpacklo_epi32(r[i], r[i + 1]);
@@ -104,7 +94,7 @@ AVX512_INLINE void pp_transpose16(__m512i r[16]) {
     }
 }
 
-AVX512_INLINE void pp_row_argmax(float *best, int32_t *best_index, __m512 x, size_t column, __mmask16 mask) {
+PP_INLINE void pp_row_argmax(float *best, int32_t *best_index, __m512 x, size_t column, __mmask16 mask) {
     __m512 least = _mm512_set1_ps(-INFINITY);
     mask = _mm512_mask_cmp_ps_mask(mask, x, x, _CMP_ORD_Q);
     __m512 candidates = _mm512_mask_blend_ps(mask, least, x);
@@ -129,12 +119,12 @@ typedef struct pp_target {
     size_t ld_f32, ld_bf16;
 } pp_target;
 
-AVX512_INLINE pp_target pp_target_of(const pp_gemm *g, size_t panel, bool two, bool integer) {
+PP_INLINE pp_target pp_target_of(const pp_gemm *g, size_t panel, bool two, bool integer) {
     bool gated = g->epilogue == PP_GATED_GELU_BF16;
     pp_target t = {.panel = panel, .second = two ? panel + 1 : panel};
     t.column = (gated ? panel / 2 : panel) * PP_PANEL;
-    t.mask0 = pp_column_mask(g->columns, t.column);
-    t.mask1 = two && !gated ? pp_column_mask(g->columns, t.column + PP_PANEL) : 0;
+    t.mask0 = pp_mask16(g->columns, t.column);
+    t.mask1 = two && !gated ? pp_mask16(g->columns, t.column + PP_PANEL) : 0;
     t.row_scale = g->row_scale;
     t.f32 = g->f32 ? g->f32 + t.column : NULL;
     t.bf16 = g->bf16 ? g->bf16 + t.column : NULL;
@@ -149,14 +139,14 @@ AVX512_INLINE pp_target pp_target_of(const pp_gemm *g, size_t panel, bool two, b
     return t;
 }
 
-AVX512_INLINE void pp_store_bf16(uint16_t *out, const pp_target *t, __m512 c0, __m512 c1) {
+PP_INLINE void pp_store_bf16(uint16_t *out, const pp_target *t, __m512 c0, __m512 c1) {
     __m512i both = _mm512_inserti64x4(_mm512_castsi256_si512(pp_narrow16(c0)), pp_narrow16(c1), 1);
     _mm512_mask_storeu_epi16(out, (__mmask32)t->mask0 | (__mmask32)t->mask1 << 16, both);
 }
 
 /// Finishes one row of two panels; their 16 sums each, float32 or (`integer`) int32, are at `sums0`, `sums1`.
-AVX512_INLINE void pp_finish_row16(const pp_gemm *g, pp_epilogue epilogue, bool integer, const pp_target *t,
-                                   size_t row, const void *sums0, const void *sums1) {
+PP_INLINE void pp_finish_row16(const pp_gemm *g, pp_epilogue epilogue, bool integer, const pp_target *t,
+                               size_t row, const void *sums0, const void *sums1) {
     __m512 scale = _mm512_set1_ps(t->row_scale ? t->row_scale[row] : 1);
     __m512 c0, c1;
     if (integer) {
@@ -200,8 +190,8 @@ AVX512_INLINE void pp_finish_row16(const pp_gemm *g, pp_epilogue epilogue, bool 
 }
 
 /// Finishes `rows` rows of one or two panels: the sums of row m are at `sums0 + m * 64` and `sums1 + m * 64`.
-AVX512_INLINE void pp_finish16(const pp_gemm *g, size_t row, size_t rows, size_t panel, bool two,
-                               const char *sums0, const char *sums1, bool integer) {
+PP_INLINE void pp_finish16(const pp_gemm *g, size_t row, size_t rows, size_t panel, bool two, const char *sums0,
+                           const char *sums1, bool integer) {
     pp_target t = pp_target_of(g, panel, two, integer);
 #define CASE(epilogue)                                                                             \
     case epilogue:                                                                                 \

@@ -1,20 +1,15 @@
 #pragma once
 
-// Epilogues in plain C for the scalar and AVX2 kernels (there the product dominates); the including unit
-// defines PP_INLINE with its instruction set. No contraction into fused multiply-adds, so that every
-// instruction set rounds alike.
+// Epilogues in plain C for the scalar and AVX2 kernels; there the product dominates. Nothing but the exponential is
+// contracted into fused multiply-adds, so that every instruction set rounds alike.
 
-#include "gemm.h"
 #include "number.h"
-#include "pack.h"
 
-#pragma STDC FP_CONTRACT OFF
-
-static inline size_t pp_min(size_t a, size_t b) { return a < b ? a : b; }
+#pragma clang fp contract(off)
 
 /// The first `count` columns of one row of a panel, which begins at `column`.
-PP_INLINE __attribute__((always_inline)) void pp_finish_columns(const pp_gemm *g, size_t row, size_t column,
-                                                                size_t count, const float *c, const float *up) {
+PP_INLINE void pp_finish_columns(const pp_gemm *g, size_t row, size_t column, size_t count, const float *c,
+                                 const float *up) {
     float scale = g->row_scale ? g->row_scale[row] : 1;
     switch (g->epilogue) {
     case PP_STORE_F32: {
@@ -62,7 +57,7 @@ PP_INLINE __attribute__((always_inline)) void pp_finish_columns(const pp_gemm *g
 }
 
 /// Finishes one row of one panel: `c` has its 16 columns, `up` those of the panel after it when gated.
-PP_INLINE void pp_finish_row(const pp_gemm *g, size_t row, size_t panel, const float *c, const float *up) {
+static inline void pp_finish_row(const pp_gemm *g, size_t row, size_t panel, const float *c, const float *up) {
     size_t column = g->epilogue == PP_GATED_GELU_BF16 ? panel / 2 * PP_PANEL : panel * PP_PANEL;
     size_t count = column < g->columns ? pp_min(PP_PANEL, g->columns - column) : 0;
     // A whole panel's loops are of a known length: vectors.
@@ -71,15 +66,15 @@ PP_INLINE void pp_finish_row(const pp_gemm *g, size_t row, size_t panel, const f
 }
 
 /// Finishes `rows` rows of one or (gated) two panels whose sums lie in `sums[panel][row][16]`.
-PP_INLINE void pp_finish_f32(const pp_gemm *g, size_t row, size_t rows, size_t panel, size_t panel_stride,
-                             const float *sums) {
+static inline void pp_finish_f32(const pp_gemm *g, size_t row, size_t rows, size_t panel, size_t panel_stride,
+                                 const float *sums) {
     for (size_t m = 0; m < rows; m++)
         pp_finish_row(g, row + m, panel, sums + m * PP_PANEL, sums + panel_stride + m * PP_PANEL);
 }
 
 /// The same for int32 sums, which become float32 here.
-PP_INLINE void pp_finish_s32(const pp_gemm *g, size_t row, size_t rows, size_t panel, size_t panel_stride,
-                             const int32_t *sums) {
+static inline void pp_finish_s32(const pp_gemm *g, size_t row, size_t rows, size_t panel, size_t panel_stride,
+                                 const int32_t *sums) {
     size_t panels = g->epilogue == PP_GATED_GELU_BF16 ? 2 : 1;
     for (size_t m = 0; m < rows; m++) {
         float c[2][PP_PANEL];

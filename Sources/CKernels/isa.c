@@ -56,11 +56,11 @@ static pp_cpu machine(void) {
     bool avx512 = (state & 0xe6) == 0xe6 && bit(b7, 16) && bit(b7, 17) && bit(b7, 30) && bit(b7, 31);
     if (!avx512) return cpu;
     cpu.isa = PP_ISA_AVX512;
-    cpu.avx512_bf16 = bit(a71, 5);
     cpu.avx512_vnni = bit(c7, 11);
+    cpu.avx512_bf16 = cpu.avx512_vnni && bit(a71, 5);
 
     bool amx = (state & 0x60000) == 0x60000 && bit(d7, 24) && bit(d7, 22) && bit(d7, 25);
-    if (!amx || !cpu.avx512_bf16 || !cpu.avx512_vnni || !may_use_tiles()) return cpu;
+    if (!amx || !cpu.avx512_bf16 || !may_use_tiles()) return cpu;
     cpu.isa = PP_ISA_AMX;
     return cpu;
 }

@@ -1,11 +1,18 @@
 #pragma once
 
-// Number formats and the exponential, in plain C. Included by each instruction set's unit.
+// Sizes, number formats and the exponential, in plain C. Each instruction set's unit compiles its own copy; where
+// it has fused multiply-adds, the exponential uses them.
 
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+
+#pragma clang fp contract(on)
+
+static inline size_t pp_min(size_t a, size_t b) { return a < b ? a : b; }
+
+static inline size_t pp_round_up(size_t x, size_t to) { return (x + to - 1) / to * to; }
 
 static inline uint32_t pp_bits(float x) {
     uint32_t bits;
@@ -20,6 +27,15 @@ static inline float pp_from_bits(uint32_t bits) {
 }
 
 static inline float pp_widen(uint16_t x) { return pp_from_bits((uint32_t)x << 16); }
+
+/// IEEE half to float. Not `_Float16`, which needs a library call on older processors.
+static inline float pp_widen_half(uint16_t half) {
+    uint32_t sign = (uint32_t)(half & 0x8000) << 16;
+    uint32_t magnitude = half & 0x7fff;
+    if (magnitude >= 0x7c00) return pp_from_bits(sign | 0x7f800000 | (magnitude & 0x3ff) << 13);
+    if (magnitude < 0x400) return pp_from_bits(sign | pp_bits((float)magnitude * 0x1p-24f));
+    return pp_from_bits(sign | ((magnitude << 13) + ((127 - 15) << 23)));
+}
 
 /// To nearest even; subnormals to zero and NaN to a quiet NaN, exactly like `vcvtneps2bf16`.
 static inline uint16_t pp_narrow(float x) {
@@ -47,8 +63,11 @@ static inline float pp_round(float x) { return (x + 0x1.8p23f) - 0x1.8p23f; }
 #define PP_EXP_0 5.0000001201e-1f
 
 // gelu_tanh(x) = x / (1 + e^-2u), u = √(2/π) (x + 0.044715 x³).
-#define PP_GELU_LINEAR (-1.5957691216057308f)
-#define PP_GELU_CUBIC (-0.07135481627260025f)
+#define PP_GELU_SCALE 0.7978845608028654  // √(2/π)
+#define PP_GELU_CUBE 0.044715
+#define PP_GELU_LINEAR ((float)(-2 * PP_GELU_SCALE))
+#define PP_GELU_CUBIC ((float)(-2 * PP_GELU_SCALE * PP_GELU_CUBE))
+#define PP_GELU_SLOPE 0.21406448378082f  // 6 √(2/π) 0.044715, of the derivative
 
 /// e^x within 2 units in the last place; 0 below -87, e^88 above 88.
 static inline float pp_exp(float x) {
@@ -85,8 +104,22 @@ static inline float pp_lane_sum(const float lanes[16]) {
 static inline float pp_inverse_step(float largest) { return largest > 0x1p-100f ? 127 / largest : 0; }
 
 /// `x * inverse` to the nearest integer within -127…127; NaN to -127.
-static inline int8_t pp_quantise(float x, float inverse) {
+static inline int8_t pp_quantize(float x, float inverse) {
     float scaled = x * inverse;
     if (!(scaled > -127)) return -127;
     return (int8_t)pp_round(scaled > 127 ? 127 : scaled);
+}
+
+/// The next 4 bytes.
+static inline int32_t pp_next4(const void *bytes) {
+    int32_t element;
+    memcpy(&element, bytes, sizeof element);
+    return element;
+}
+
+/// The last 1 to 3 bytes, then zeros.
+static inline int32_t pp_last4(const void *bytes, size_t count) {
+    uint32_t element = 0;
+    for (size_t i = 0; i < count; i++) element |= (uint32_t)((const uint8_t *)bytes)[i] << 8 * i;
+    return (int32_t)element;
 }

@@ -7,26 +7,15 @@
 
 enum { BLOCK_BF16 = 32, BLOCK_INT8 = 64 };
 
-static size_t padded(size_t k, size_t block) { return (k + block - 1) / block * block; }
+size_t pp_panel_bf16(size_t k) { return pp_round_up(k, BLOCK_BF16) * PP_PANEL; }
 
-size_t pp_panel_bf16(size_t k) { return padded(k, BLOCK_BF16) * PP_PANEL; }
-
-size_t pp_panel_int8(size_t k) { return padded(k, BLOCK_INT8) * PP_PANEL; }
+size_t pp_panel_int8(size_t k) { return pp_round_up(k, BLOCK_INT8) * PP_PANEL; }
 
 size_t pp_panel_count(const pp_matrix *matrices, size_t count, pp_arrangement arrangement) {
     size_t rows = 0;
-    if (arrangement == PP_INTERLEAVED) return padded(matrices[0].rows, PP_PANEL) / PP_PANEL * 2;
+    if (arrangement == PP_INTERLEAVED) return pp_round_up(matrices[0].rows, PP_PANEL) / PP_PANEL * 2;
     for (size_t i = 0; i < count; i++) rows += matrices[i].rows;
-    return padded(rows, PP_PANEL) / PP_PANEL;
-}
-
-/// IEEE half to float. Not `_Float16`, which needs a library call on older processors.
-static float from_half(uint16_t half) {
-    uint32_t sign = (uint32_t)(half & 0x8000) << 16;
-    uint32_t magnitude = half & 0x7fff;
-    if (magnitude >= 0x7c00) return pp_from_bits(sign | 0x7f800000 | (magnitude & 0x3ff) << 13);
-    if (magnitude < 0x400) return pp_from_bits(sign | pp_bits((float)magnitude * 0x1p-24f));
-    return pp_from_bits(sign | ((magnitude << 13) + ((127 - 15) << 23)));
+    return pp_round_up(rows, PP_PANEL) / PP_PANEL;
 }
 
 /// What is packed.
@@ -56,7 +45,7 @@ static void load_column(const source *s, size_t panel, size_t n, size_t begin, s
         float x = 0;
         switch (matrices[matrix].type) {
         case PP_F32: x = ((const float *)data)[at]; break;
-        case PP_F16: x = from_half(((const uint16_t *)data)[at]); break;
+        case PP_F16: x = pp_widen_half(((const uint16_t *)data)[at]); break;
         case PP_BF16: x = pp_widen(((const uint16_t *)data)[at]); break;
         }
         out[i - begin] = s->gain ? x * s->gain[i] : x;
@@ -69,7 +58,7 @@ void pp_pack_bf16(const pp_matrix *matrices, size_t count, pp_arrangement arrang
     source from = {matrices, count, k, arrangement, gain};
     float column[BLOCK_BF16];
     for (size_t panel = begin; panel < end; panel++)
-        for (size_t start = 0; start < padded(k, BLOCK_BF16); start += BLOCK_BF16) {
+        for (size_t start = 0; start < pp_round_up(k, BLOCK_BF16); start += BLOCK_BF16) {
             uint16_t *tile = panels + panel * pp_panel_bf16(k) + start * PP_PANEL;
             for (size_t n = 0; n < PP_PANEL; n++) {
                 load_column(&from, panel, n, start, start + BLOCK_BF16, column);
@@ -83,21 +72,21 @@ void pp_pack_int8(const pp_matrix *matrices, size_t count, pp_arrangement arrang
                   const float *gain, size_t begin, size_t end, int8_t *panels, float *scales, int32_t *sums) {
     source from = {matrices, count, k, arrangement, gain};
     float column[BLOCK_INT8];
-    size_t depth = padded(k, BLOCK_INT8);
+    size_t padded = pp_round_up(k, BLOCK_INT8);
     for (size_t panel = begin; panel < end; panel++)
         for (size_t n = 0; n < PP_PANEL; n++) {
             float largest = 0;
-            for (size_t start = 0; start < depth; start += BLOCK_INT8) {
+            for (size_t start = 0; start < padded; start += BLOCK_INT8) {
                 load_column(&from, panel, n, start, start + BLOCK_INT8, column);
                 for (size_t i = 0; i < BLOCK_INT8; i++) largest = fmaxf(largest, fabsf(column[i]));
             }
             float inverse = pp_inverse_step(largest);
             int32_t sum = 0;
-            for (size_t start = 0; start < depth; start += BLOCK_INT8) {
+            for (size_t start = 0; start < padded; start += BLOCK_INT8) {
                 int8_t *tile = panels + panel * pp_panel_int8(k) + start * PP_PANEL;
                 load_column(&from, panel, n, start, start + BLOCK_INT8, column);
                 for (size_t i = 0; i < BLOCK_INT8; i++) {
-                    int8_t element = pp_quantise(column[i], inverse);
+                    int8_t element = pp_quantize(column[i], inverse);
                     tile[i / 4 * 4 * PP_PANEL + n * 4 + i % 4] = element;
                     sum += element;
                 }

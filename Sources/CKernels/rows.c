@@ -9,8 +9,8 @@ static float inverse_rms_of(float square_sum, size_t width, float epsilon) {
     return 1 / sqrtf(square_sum / (float)width + epsilon);
 }
 
-void pp_rms_cast_bf16(const pp_kernels *kernels, size_t rows, size_t width, const float *x, size_t ldx, float epsilon,
-                      uint16_t *out, size_t ldo, float *inverse_rms) {
+void pp_rms_cast_bf16(const pp_kernels *kernels, size_t rows, size_t width, const float *x, size_t ldx,
+                      float epsilon, uint16_t *out, size_t ldo, float *inverse_rms) {
     const pp_row_kernels *k = kernels->rows;
     for (size_t m = 0; m < rows; m++) {
         inverse_rms[m] = inverse_rms_of(k->square_sum(width, x + m * ldx), width, epsilon);
@@ -24,17 +24,17 @@ void pp_rms_quant_int8(const pp_kernels *kernels, size_t rows, size_t width, con
     for (size_t m = 0; m < rows; m++) {
         const float *row = x + m * ldx;
         float largest = k->amax_f32(width, row, gain);
-        k->quantise_f32(width, row, gain, pp_inverse_step(largest), out + m * ldo);
+        k->quantize_f32(width, row, gain, pp_inverse_step(largest), out + m * ldo);
         scale[m] = largest / 127 * inverse_rms_of(k->square_sum(width, row), width, epsilon);
     }
 }
 
-void pp_quant_int8(const pp_kernels *kernels, size_t rows, size_t width, const uint16_t *x, size_t ldx, int8_t *out,
-                   size_t ldo, float *scale) {
+void pp_quant_int8(const pp_kernels *kernels, size_t rows, size_t width, const uint16_t *x, size_t ldx,
+                   int8_t *out, size_t ldo, float *scale) {
     const pp_row_kernels *k = kernels->rows;
     for (size_t m = 0; m < rows; m++) {
         float largest = k->amax_bf16(width, x + m * ldx);
-        k->quantise_bf16(width, x + m * ldx, pp_inverse_step(largest), out + m * ldo);
+        k->quantize_bf16(width, x + m * ldx, pp_inverse_step(largest), out + m * ldo);
         scale[m] = largest / 127;
     }
 }

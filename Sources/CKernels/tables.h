@@ -31,11 +31,11 @@ typedef struct pp_row_kernels {
     float (*amax_f32)(size_t width, const float *x, const float *gain);
     float (*amax_bf16)(size_t width, const uint16_t *x);
     /// `x * gain * inverse` to int8.
-    void (*quantise_f32)(size_t width, const float *x, const float *gain, float inverse, int8_t *out);
-    void (*quantise_bf16)(size_t width, const uint16_t *x, float inverse, int8_t *out);
+    void (*quantize_f32)(size_t width, const float *x, const float *gain, float inverse, int8_t *out);
+    void (*quantize_bf16)(size_t width, const uint16_t *x, float inverse, int8_t *out);
 } pp_row_kernels;
 
-/// The float32 kernels of elementwise.h, argument for argument.
+/// The float32 kernels of float32.h, argument for argument.
 typedef struct pp_float32_kernels {
     void (*rms_norm)(const float *, size_t, const float *, float, float, size_t, size_t, float *, size_t);
     void (*relu)(float *, size_t);
@@ -100,31 +100,15 @@ typedef struct pp_gradient_kernels {
     void (*transpose)(const uint16_t *x, size_t ld, size_t rows, size_t columns, uint16_t *out, size_t ldo);
 } pp_gradient_kernels;
 
-// Each of these is defined by the unit of its instruction set.
+// Each is defined by the unit of its instruction set, as are the parts of one that others take over.
 
-extern const pp_product_kernels pp_bf16_scalar, pp_int8_scalar;
-extern const pp_row_kernels pp_rows_scalar;
-extern const pp_float32_kernels pp_float32_scalar;
-extern const pp_attention_kernels pp_attention_scalar;
-extern const pp_gradient_kernels pp_gradient_scalar;
+extern const pp_kernels pp_scalar_kernels;
 #if defined(__x86_64__)
-extern const pp_product_kernels pp_bf16_avx2, pp_int8_avx2;
-extern const pp_row_kernels pp_rows_avx2;
-extern const pp_float32_kernels pp_float32_avx2;
-extern const pp_attention_kernels pp_attention_avx2;
-extern const pp_gradient_kernels pp_gradient_avx2;
-
-extern const pp_product_kernels pp_bf16_avx512, pp_int8_avx512;  // int8 needs VNNI
-extern const pp_row_kernels pp_rows_avx512;
-extern const pp_float32_kernels pp_float32_avx512;
-extern const pp_attention_kernels pp_attention_avx512;
-extern const pp_gradient_kernels pp_gradient_avx512;
-
-extern const pp_product_kernels pp_bf16_avx512_bf16, pp_int8_avx512_bf16;  // int8 needs VNNI
-extern const pp_attention_kernels pp_attention_avx512_bf16;
-
-extern const pp_product_kernels pp_bf16_amx, pp_int8_amx;
-
-double pp_peak_fma256(size_t steps), pp_peak_fma512(size_t steps), pp_peak_dpbf16(size_t steps);
-double pp_peak_dpbusd(size_t steps), pp_peak_amx_bf16(size_t steps), pp_peak_amx_int8(size_t steps);
+extern const pp_kernels pp_avx2_kernels, pp_avx512_kernels, pp_avx512vnni_kernels, pp_avx512bf16_kernels,
+    pp_amx_kernels;
+extern const pp_product_kernels pp_avx2_gemm_int8, pp_avx512_gemm_bf16;
+extern const pp_row_kernels pp_avx512_rows;
+extern const pp_float32_kernels pp_avx512_float32;
+extern const pp_attention_kernels pp_avx512_attention, pp_avx512bf16_attention;
+extern const pp_gradient_kernels pp_avx512_gradient;
 #endif

@@ -31,7 +31,7 @@ uint16_t narrow(float x);
 /// The tables of kernels to test here, the scalar ones first: all that the machine can run, within POLYPROMPT_ISA.
 size_t available(const pp_kernels *tables[8]);
 
-void test_elementwise(void);
+void test_float32(void);
 void test_isa(void);
 void test_pack(void);
 void test_gemm(void);

@@ -212,11 +212,11 @@ static void test_attention_row(const pp_kernels *kernels, size_t count) {
 
 static void test_transposed_panels(const pp_kernels *kernels, size_t rows, size_t k) {
     uint16_t *weights = random_bf16(rows * k);
-    uint16_t *turned = exact(rows * k * 2);
+    uint16_t *transposed = exact(rows * k * 2);
     for (size_t r = 0; r < rows; r++)
-        for (size_t i = 0; i < k; i++) turned[i * rows + r] = weights[r * k + i];
+        for (size_t i = 0; i < k; i++) transposed[i * rows + r] = weights[r * k + i];
     const pp_matrix matrix = {.data = weights, .rows = rows, .ld = k, .type = PP_BF16};
-    const pp_matrix other = {.data = turned, .rows = k, .ld = rows, .type = PP_BF16};
+    const pp_matrix other = {.data = transposed, .rows = k, .ld = rows, .type = PP_BF16};
     const size_t panels = (rows + 15) / 16, back = (k + 15) / 16;
     uint16_t *packed = exact(panels * pp_panel_bf16(k) * 2), *expected =
     exact(back * pp_panel_bf16(rows) * 2);
@@ -228,7 +228,7 @@ static void test_transposed_panels(const pp_kernels *kernels, size_t rows, size_
     pp_transpose_bf16(kernels, packed, k, rows, 0, middle, out);
     check(!memcmp(out, expected, back * pp_panel_bf16(rows) * 2), "%s transposed panels of %zu × %zu",
           kernels->name, rows, k);
-    free(weights), free(turned), free(packed), free(expected), free(out);
+    free(weights), free(transposed), free(packed), free(expected), free(out);
 }
 
 /// One head in double precision, without rounding.

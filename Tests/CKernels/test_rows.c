@@ -4,7 +4,7 @@
 
 typedef struct row_results {
     uint16_t *cast;
-    int8_t *quantised, *quantised_bf16;
+    int8_t *quantized, *quantized_bf16;
     float *inverse, *scale, *scale_bf16, *widened;
 } row_results;
 
@@ -13,14 +13,14 @@ static row_results run(const pp_kernels *kernels, size_t rows, size_t width, con
     row_results r = {exact(rows * width * 2), exact(rows * width), exact(rows * width), exact(rows * 4),
                      exact(rows * 4),         exact(rows * 4),     exact(rows * width * 4)};
     pp_rms_cast_bf16(kernels, rows, width, x, width, 1e-6f, r.cast, width, r.inverse);
-    pp_rms_quant_int8(kernels, rows, width, x, width, gain, 1e-6f, r.quantised, width, r.scale);
-    pp_quant_int8(kernels, rows, width, x16, width, r.quantised_bf16, width, r.scale_bf16);
+    pp_rms_quant_int8(kernels, rows, width, x, width, gain, 1e-6f, r.quantized, width, r.scale);
+    pp_quant_int8(kernels, rows, width, x16, width, r.quantized_bf16, width, r.scale_bf16);
     pp_bf16_to_f32(kernels, rows * width, x16, r.widened);
     return r;
 }
 
 static void discard(row_results *r) {
-    free(r->cast), free(r->quantised), free(r->quantised_bf16), free(r->inverse), free(r->scale);
+    free(r->cast), free(r->quantized), free(r->quantized_bf16), free(r->inverse), free(r->scale);
     free(r->scale_bf16), free(r->widened);
 }
 
@@ -49,8 +49,8 @@ static void test_width(const pp_kernels *const *tables, size_t count, size_t row
             size_t at = m * width + i;
             double v = x[at] * inverse * (gain ? gain[i] : 1);
             wrong += first.cast[at] != narrow(x[at]) || first.widened[at] != widen(x16[at]);
-            wrong += fabs(first.quantised[at] * (double)first.scale[m] - v) > 0.501 * first.scale[m];
-            wrong += fabs(first.quantised_bf16[at] * (double)first.scale_bf16[m] - widen(x16[at])) >
+            wrong += fabs(first.quantized[at] * (double)first.scale[m] - v) > 0.501 * first.scale[m];
+            wrong += fabs(first.quantized_bf16[at] * (double)first.scale_bf16[m] - widen(x16[at])) >
                      0.501 * first.scale_bf16[m];
         }
     }
@@ -59,9 +59,9 @@ static void test_width(const pp_kernels *const *tables, size_t count, size_t row
         row_results r = run(tables[i], rows, width, x, x16, gain);
         check(!memcmp(r.cast, first.cast, rows * width * 2) && !memcmp(r.inverse, first.inverse, rows * 4),
               "%s cast of %zu differs from scalar", tables[i]->name, width);
-        check(!memcmp(r.quantised, first.quantised, rows * width) && !memcmp(r.scale, first.scale, rows * 4),
+        check(!memcmp(r.quantized, first.quantized, rows * width) && !memcmp(r.scale, first.scale, rows * 4),
               "%s float32 to int8 of %zu differs from scalar", tables[i]->name, width);
-        check(!memcmp(r.quantised_bf16, first.quantised_bf16, rows * width) &&
+        check(!memcmp(r.quantized_bf16, first.quantized_bf16, rows * width) &&
                   !memcmp(r.scale_bf16, first.scale_bf16, rows * 4),
               "%s bf16 to int8 of %zu differs from scalar", tables[i]->name, width);
         check(!memcmp(r.widened, first.widened, rows * width * 4), "%s bf16 to float32", tables[i]->name);

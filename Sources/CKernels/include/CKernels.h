@@ -2,7 +2,7 @@
 
 #include "attention.h"
 #include "dropout.h"
-#include "elementwise.h"
+#include "float32.h"
 #include "gemm.h"
 #include "gradient.h"
 #include "isa.h"

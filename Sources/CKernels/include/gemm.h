@@ -25,7 +25,7 @@ typedef struct pp_gemm {
     const float *column_scale;   ///< int8 only: 16 for each panel
     const int32_t *column_sum;   ///< int8 only: 16 for each panel
     const float *row_scale;      ///< one for each row of A, or null for 1
-    size_t k;        ///< depth; for int8 at most 131072, where int32 still holds every sum
+    size_t k;        ///< inner dimension; for int8 at most 131072, where int32 still holds every sum
     size_t columns;  ///< output columns that exist: N, or N / 2 for a gated product. No others are written.
 
     pp_epilogue epilogue;

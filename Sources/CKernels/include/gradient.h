@@ -14,22 +14,22 @@
 /// Gradient of RMSNorm, added to what is there: with y = x / sqrt(mean(x²) + epsilon) * gain * scale,
 /// dx[r] += dL/dx[r] given dy = dL/dy. `gain` may be null for 1.
 void pp_f32_rms_norm_gradient(const pp_kernels *kernels, const float *x, size_t x_stride, const float *gain,
-                              float epsilon, float scale, const float *dy, size_t dy_stride, size_t R,
-                              size_t D, float *dx, size_t dx_stride);
+                              float epsilon, float scale, const float *dy, size_t dy_stride, size_t R, size_t D,
+                              float *dx, size_t dx_stride);
 
 /// Gradient of RMSNorm's gain for columns `begin..<end`, added: dgain[d] += Σ_r dy[r][d] * x[r][d] * rms[r]
 /// * scale, rows in order, where rms[r] is the row's 1 / sqrt(mean(x²) + epsilon).
-void pp_f32_gain_gradient(const pp_kernels *kernels, const float *x, size_t x_stride, const float *rms, float scale,
-                          const float *dy, size_t dy_stride, size_t R, size_t begin, size_t end,
+void pp_f32_gain_gradient(const pp_kernels *kernels, const float *x, size_t x_stride, const float *rms,
+                          float scale, const float *dy, size_t dy_stride, size_t R, size_t begin, size_t end,
                           float *dgain);
 
 /// 1 / sqrt(mean(x[r]²) + epsilon) of each row.
-void pp_f32_inverse_rms(const pp_kernels *kernels, const float *x, size_t x_stride, float epsilon, size_t R, size_t D,
-                        float *rms);
+void pp_f32_inverse_rms(const pp_kernels *kernels, const float *x, size_t x_stride, float epsilon, size_t R,
+                        size_t D, float *rms);
 
 /// Gradient of softmax in place: dP[r][n] = P[r][n] * (dP[r][n] - Σ_m P[r][m] * dP[r][m]).
-void pp_f32_softmax_gradient(const pp_kernels *kernels, const float *P, size_t p_stride, float *dP, size_t dp_stride,
-                             size_t R, size_t N);
+void pp_f32_softmax_gradient(const pp_kernels *kernels, const float *P, size_t p_stride, float *dP,
+                             size_t dp_stride, size_t R, size_t N);
 
 /// Gradient of ReLU in place, from its output: gradient = 0 where hidden is 0.
 void pp_f32_relu_gradient(const pp_kernels *kernels, const float *hidden, float *gradient, size_t count);
@@ -47,25 +47,25 @@ void pp_f32_gate_gradient(const pp_kernels *kernels, const float *gate, const fl
                           const float *dhidden, size_t dhidden_stride, size_t R, size_t D, float *dgate,
                           float *dup, size_t d_stride);
 
-/// `pp_f32_gate` and its gradients in bf16 where 16 columns of the gate alternate with 16 of the other factor, as a product with
-/// PP_INTERLEAVED panels leaves them; computed in float32. D is the width of hidden. The gradient's padding
-/// columns become zero.
+/// `pp_f32_gate` and its gradients in bf16 where 16 columns of the gate alternate with 16 of the other factor, as
+/// a product with PP_INTERLEAVED panels leaves them; computed in float32. D is the width of hidden. The gradient's
+/// padding columns become zero.
 void pp_bf16_gate(const pp_kernels *kernels, const uint16_t *wide, size_t stride, size_t R, size_t D,
                   uint16_t *hidden, size_t hidden_stride);
-void pp_bf16_gate_gradient(const pp_kernels *kernels, const uint16_t *wide, size_t stride, const uint16_t *dhidden,
-                           size_t dhidden_stride, size_t R, size_t D, uint16_t *dwide, size_t dwide_stride);
+void pp_bf16_gate_gradient(const pp_kernels *kernels, const uint16_t *wide, size_t stride,
+                           const uint16_t *dhidden, size_t dhidden_stride, size_t R, size_t D, uint16_t *dwide,
+                           size_t dwide_stride);
 
 /// Gradient of the negative log-likelihood of one id in place, from its logits: the element of id n becomes
 /// weight * (e^(logit - log_sum_exp) - (n == target)).
 void pp_f32_likelihood_gradient(const pp_kernels *kernels, float *logits, size_t count, float log_sum_exp,
                                 float weight, size_t target);
 
-/// The panels of the transposed matrix from those of a bf16 matrix: the source has depth K and `columns`
-/// columns (padding between interleaved panels counted), the result depth `columns`. Panel p of the result
-/// holds the source's depths 16 p ..< 16 p + 16. Writes panels `begin..<end`, the first of them at `out`,
-/// aligned to 64.
-void pp_transpose_bf16(const pp_kernels *kernels, const uint16_t *panels, size_t k, size_t columns, size_t begin,
-                       size_t end, uint16_t *out);
+/// The panels of the transposed matrix from those of a bf16 matrix: the source is `[k, columns]` (padding between
+/// interleaved panels counted), the result `[columns, k]`. Panel p of the result holds the source's rows
+/// 16 p ..< 16 p + 16. Writes panels `begin..<end`, the first of them at `out`, aligned to 64.
+void pp_transpose_bf16(const pp_kernels *kernels, const uint16_t *panels, size_t k, size_t columns,
+                       size_t begin, size_t end, uint16_t *out);
 
 /// The gradients of one head of one sequence; all elements are bf16, sums float32. Pointers are to the first
 /// row at the head's first column. `out = dropout(softmax(q kᵀ + bias)) v` is computed again.

@@ -13,8 +13,8 @@ typedef enum pp_isa {
 /// What this process may use of its CPU. With AMX both flags are set.
 typedef struct pp_cpu {
     pp_isa isa;
-    bool avx512_bf16;  ///< `vdpbf16ps`
     bool avx512_vnni;  ///< `vpdpbusd`
+    bool avx512_bf16;  ///< `vdpbf16ps`, and VNNI: no CPU has it alone
 } pp_cpu;
 
 /// Asks CPU and operating system what may be used and, where there is AMX, asks the kernel for its tile state

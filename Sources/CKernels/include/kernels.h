@@ -6,7 +6,7 @@
 /// each takes such a table first and runs what it names. Tables are constant and static, so that any thread may
 /// keep the pointer for as long as it likes. The members are CKernels' own.
 typedef struct pp_kernels {
-    const char *name;  ///< `scalar`, `avx2`, `avx512`, `avx512+vnni`, `avx512+bf16`, `avx512+bf16+vnni`, `amx`
+    const char *name;  ///< `scalar`, `avx2`, `avx512`, `avx512+vnni`, `avx512+vnni+bf16`, `amx`
     const struct pp_product_kernels *bf16, *int8;
     const struct pp_row_kernels *rows;
     const struct pp_float32_kernels *float32;

@@ -1,8 +1,9 @@
-#include "elementwise.h"
+#include "float32.h"
 
 #include <math.h>
 #include <string.h>
 
+#include "number.h"
 #include "tables.h"
 
 #if defined(__x86_64__)
@@ -35,43 +36,41 @@ void pp_spin_hint(void) {
 #endif
 }
 
-void pp_f32_rms_norm(
-    const pp_kernels *kernels, const float *x, size_t x_stride, const float *gain, float epsilon, float scale, size_t R, size_t D,
-    float *out, size_t out_stride
-) {
+void pp_f32_rms_norm(const pp_kernels *kernels, const float *x, size_t x_stride, const float *gain,
+                     float epsilon, float scale, size_t R, size_t D, float *out, size_t out_stride) {
     kernels->float32->rms_norm(x, x_stride, gain, epsilon, scale, R, D, out, out_stride);
 }
 
 void pp_f32_relu(const pp_kernels *kernels, float *x, size_t count) { kernels->float32->relu(x, count); }
 
-void pp_f32_gate(
-    const pp_kernels *kernels, const float *gate, const float *up, size_t stride, size_t R, size_t D,
-    float *hidden, size_t hidden_stride
-) {
+void pp_f32_gate(const pp_kernels *kernels, const float *gate, const float *up, size_t stride, size_t R,
+                 size_t D, float *hidden, size_t hidden_stride) {
     kernels->float32->gate(gate, up, stride, R, D, hidden, hidden_stride);
 }
 
-void pp_f32_softmax_bias(const pp_kernels *kernels, float *scores, size_t stride, const float *bias, size_t R, size_t N) {
+void pp_f32_softmax_bias(const pp_kernels *kernels, float *scores, size_t stride, const float *bias, size_t R,
+                         size_t N) {
     kernels->float32->softmax_bias(scores, stride, bias, R, N);
 }
 
-void pp_f32_attend(
-    const pp_kernels *kernels, const float *q, const float *K, size_t k_stride, const float *V, size_t v_stride, const int32_t *indices,
-    size_t N, size_t H, const float *bias, float *scratch, float *out
-) {
+void pp_f32_attend(const pp_kernels *kernels, const float *q, const float *K, size_t k_stride, const float *V,
+                   size_t v_stride, const int32_t *indices, size_t N, size_t H, const float *bias,
+                   float *scratch, float *out) {
     kernels->float32->attend(q, K, k_stride, V, v_stride, indices, N, H, bias, scratch, out);
 }
 
-void pp_f32_gemm_few_rows(
-    const pp_kernels *kernels, const float *A, size_t a_stride, size_t M, const float *B, size_t b_stride, size_t N, size_t K, float *C,
-    size_t c_stride, int accumulate
-) {
+void pp_f32_gemm_few_rows(const pp_kernels *kernels, const float *A, size_t a_stride, size_t M, const float *B,
+                          size_t b_stride, size_t N, size_t K, float *C, size_t c_stride, int accumulate) {
     kernels->float32->gemm_few_rows(A, a_stride, M, B, b_stride, N, K, C, c_stride, accumulate);
 }
 
-float pp_f32_dot(const pp_kernels *kernels, const float *a, const float *b, size_t count) { return kernels->float32->dot(a, b, count); }
+float pp_f32_dot(const pp_kernels *kernels, const float *a, const float *b, size_t count) {
+    return kernels->float32->dot(a, b, count);
+}
 
-double pp_f32_log_sum_exp(const pp_kernels *kernels, const float *x, size_t count) { return kernels->float32->log_sum_exp(x, count); }
+double pp_f32_log_sum_exp(const pp_kernels *kernels, const float *x, size_t count) {
+    return kernels->float32->log_sum_exp(x, count);
+}
 
 size_t pp_f32_argmax(const float *x, size_t count) {
     size_t best = 0;
@@ -81,27 +80,7 @@ size_t pp_f32_argmax(const float *x, size_t count) {
 }
 
 void pp_f16_to_f32(const uint16_t *x, float *out, size_t count) {
-    for (size_t i = 0; i < count; i++) {
-        const uint32_t sign = (uint32_t)(x[i] & 0x8000) << 16;
-        const uint32_t exponent = (x[i] >> 10) & 31;
-        uint32_t mantissa = x[i] & 1023;
-        uint32_t bits;
-        if (exponent == 31) {
-            bits = sign | 0x7F800000 | mantissa << 13;
-        } else if (exponent) {
-            bits = sign | (exponent + 112) << 23 | mantissa << 13;
-        } else if (mantissa) {
-            uint32_t shift = 113;  // a subnormal: normalise it
-            while (!(mantissa & 1024)) {
-                mantissa <<= 1;
-                shift--;
-            }
-            bits = sign | shift << 23 | (mantissa & 1023) << 13;
-        } else {
-            bits = sign;
-        }
-        memcpy(out + i, &bits, sizeof bits);
-    }
+    for (size_t i = 0; i < count; i++) out[i] = pp_widen_half(x[i]);
 }
 
 // An element is NaN or infinite when all bits of its exponent are set. Blocks are looked through without a

@@ -1,14 +1,10 @@
-#include "tables.h"
+// ReLU's signs and transposition for gradient_body.h, for AVX-512.
 
-#if defined(__x86_64__)
 #include "avx512.h"
 
-#pragma clang attribute push(                                                                     \
-    __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq"))), apply_to = function)
-
-/// As 64-bit elements, each of two depths of two columns, the block is 8 × 8: those are transposed, and in
+/// As 64-bit elements, each of two rows of two columns, the block is 8 × 8: those are transposed, and in
 /// each the middle two numbers change places.
-static void pp_avx512_transpose_block(const uint16_t *from, uint16_t *out) {
+static void PP_KERNEL(transpose_block)(const uint16_t *from, uint16_t *out) {
     const __m512i swap = _mm512_broadcast_i32x4(_mm_setr_epi8(0, 1, 4, 5, 2, 3, 6, 7, 8, 9, 12, 13, 10, 11,
                                                               14, 15));
     __m512i r[8], t[8];
@@ -31,13 +27,13 @@ static void pp_avx512_transpose_block(const uint16_t *from, uint16_t *out) {
 }
 
 /// 16 rows of 32 columns at a time: pairs of columns are transposed as 32-bit elements, then parted.
-static void pp_avx512_transpose(const uint16_t *x, size_t ld, size_t rows, size_t columns, uint16_t *out,
-                                size_t ldo) {
+static void PP_KERNEL(transpose)(const uint16_t *x, size_t ld, size_t rows, size_t columns, uint16_t *out,
+                                 size_t ldo) {
     const size_t padded = (rows + 31) / 32 * 32;
     for (size_t r = 0; r < padded; r += 16) {
         for (size_t c = 0; c < columns; c += 32) {
             const size_t width = columns - c < 32 ? columns - c : 32;
-            const __mmask32 mask = pp_bf16_mask(columns, c);
+            const __mmask32 mask = pp_mask32(columns, c);
             __m512i block[16];
             for (size_t i = 0; i < 16; i++)
                 block[i] = r + i < rows ? _mm512_maskz_loadu_epi16(mask, x + (r + i) * ld + c)
@@ -55,24 +51,17 @@ static void pp_avx512_transpose(const uint16_t *x, size_t ld, size_t rows, size_
     }
 }
 
-static void pp_avx512_signs(const uint16_t *hidden, size_t count, uint32_t *signs) {
+static void PP_KERNEL(signs)(const uint16_t *hidden, size_t count, uint32_t *signs) {
     for (size_t i = 0; i < count; i += 32) {
-        const __m512i x = _mm512_maskz_loadu_epi16(pp_bf16_mask(count, i), hidden + i);
+        const __m512i x = _mm512_maskz_loadu_epi16(pp_mask32(count, i), hidden + i);
         signs[i / 32] = _mm512_test_epi16_mask(x, x);
     }
 }
 
-static void pp_avx512_signs_gradient(const uint32_t *signs, uint16_t *gradient, size_t count) {
+static void PP_KERNEL(signs_gradient)(const uint32_t *signs, uint16_t *gradient, size_t count) {
     for (size_t i = 0; i < count; i += 32) {
-        const __mmask32 exists = pp_bf16_mask(count, i);
+        const __mmask32 exists = pp_mask32(count, i);
         const __m512i g = _mm512_maskz_loadu_epi16(exists & signs[i / 32], gradient + i);
         _mm512_mask_storeu_epi16(gradient + i, exists, g);
     }
 }
-
-#define PP_AVX512
-#define PP_NAME(name) pp_avx512_##name
-#define PP_TABLE(name) pp_##name##_avx512
-#include "gradient_body.h"
-#pragma clang attribute pop
-#endif

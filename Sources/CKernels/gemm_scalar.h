@@ -1,8 +1,8 @@
-// The scalar twins: what every other kernel is compared with, and the only kernels on other processors.
+// Products in plain C: what every other kernel is compared with.
 
-#define PP_INLINE static inline
 #include "epilogue.h"
-#include "tables.h"
+
+#pragma clang fp contract(off)
 
 /// Sums 16 columns of one row over K. Of each pair the odd element goes first, as in `vdpbf16ps`; products of
 /// two bf16 are exact in float32, so fused multiply-adds round no differently.
@@ -26,7 +26,7 @@ static void sum_int8(const int8_t *a, size_t k, const int8_t *panel, int32_t c[P
     }
 }
 
-static void gemm_bf16(const pp_gemm *g, pp_range r) {
+static void PP_KERNEL(multiply_bf16)(const pp_gemm *g, pp_range r) {
     size_t step = g->epilogue == PP_GATED_GELU_BF16 ? 2 : 1;
     size_t stride = pp_panel_bf16(g->k);
     const uint16_t *a = g->a, *panels = g->panels;
@@ -38,7 +38,7 @@ static void gemm_bf16(const pp_gemm *g, pp_range r) {
         }
 }
 
-static void gemm_int8(const pp_gemm *g, pp_range r) {
+static void PP_KERNEL(multiply_int8)(const pp_gemm *g, pp_range r) {
     size_t step = g->epilogue == PP_GATED_GELU_BF16 ? 2 : 1;
     size_t stride = pp_panel_int8(g->k);
     const int8_t *a = g->a, *panels = g->panels;
@@ -50,5 +50,5 @@ static void gemm_int8(const pp_gemm *g, pp_range r) {
         }
 }
 
-const pp_product_kernels pp_bf16_scalar = {.multiply = gemm_bf16};
-const pp_product_kernels pp_int8_scalar = {.multiply = gemm_int8};
+const pp_product_kernels PP_KERNEL(gemm_bf16) = {.multiply = PP_KERNEL(multiply_bf16)};
+const pp_product_kernels PP_KERNEL(gemm_int8) = {.multiply = PP_KERNEL(multiply_int8)};

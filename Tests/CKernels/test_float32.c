@@ -105,7 +105,7 @@ static void test_products(const pp_kernels *kernels, size_t rows, size_t columns
     free(a), free(b), free(c), free(before);
 }
 
-void test_elementwise(void) {
+void test_float32(void) {
     const pp_kernels *tables[8];
     const size_t count = available(tables);
     const size_t widths[] = {1, 2, 15, 16, 17, 31, 32, 33, 48, 100, 257};

@@ -1,23 +1,15 @@
-// AMX kernels: 32 × 32 outputs as 2 × 2 tiles, A's tiles loaded in place, a panel's tiles streamed.
+// Products for AMX: 32 × 32 outputs as 2 × 2 tiles, A's tiles loaded in place, a panel's tiles streamed.
 
-#if defined(__x86_64__)
-
-#define PP_NATIVE_BF16
 #include "avx512.h"
-#include "tables.h"
-
-#define AMX                                                                                              \
-    __attribute__((                                                                                      \
-        target("amx-tile,amx-bf16,amx-int8,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,fma")))
-#define AMX_INLINE AMX static inline __attribute__((always_inline))
+#include "peak.h"
 
 enum {
     TILE_ROWS = 16,
     TILE_BYTES = 64,  // of one row of a tile
     TILE = TILE_ROWS * TILE_BYTES,
-    // Caches of 48 KiB and 2 MiB. A block of A's rows stays in the second while all panels pass by. Of two
-    // panels the first steps of K stay in the first cache while A's rows pass by, loaded with the hint not to
-    // keep them there; longer depths are cut into slices whose sums wait on the stack.
+    // L1 of 48 KiB, L2 of 2 MiB. A block of A's rows stays in L2 while all panels pass by. Of two
+    // panels the first steps of K stay in L1 while A's rows pass by, loaded with the hint not to
+    // keep them there; a longer K is cut into slices whose sums wait on the stack.
     RESIDENT_STEPS = 16,
     SLICE_STEPS = 24,
     A_BLOCK_BYTES = 1 << 20,
@@ -35,10 +27,8 @@ typedef struct tile_config {
     uint8_t rows[16];
 } tile_config;
 
-AMX_INLINE size_t least(size_t a, size_t b) { return a < b ? a : b; }
-
 /// Tile rows only for rows of A that exist: nothing outside the range is read.
-AMX_INLINE void configure(size_t rows) {
+PP_INLINE void configure(size_t rows) {
     tile_config config = {.palette = 1};
     for (int t = 0; t < 8; t++) {
         config.row_bytes[t] = TILE_BYTES;
@@ -74,8 +64,8 @@ typedef struct block_kind {
     } while (0)
 
 /// The first step of K: the sums of the block before go to `held`, this block's begin at `sums_in` or zero.
-AMX_INLINE void first_step(block_kind kind, const char *a0, const char *a1, size_t a_stride, const char *b0,
-                           const char *b1, char *held, const char *sums_in) {
+PP_INLINE void first_step(block_kind kind, const char *a0, const char *a1, size_t a_stride, const char *b0,
+                          const char *b1, char *held, const char *sums_in) {
     _tile_loadd(6, b0, TILE_BYTES);
     _tile_loadd(4, a0, a_stride);
     EXCHANGE(0, 0);
@@ -91,8 +81,8 @@ AMX_INLINE void first_step(block_kind kind, const char *a0, const char *a1, size
 }
 
 /// One step of K: tile loads and, of each pair, the product.
-AMX_INLINE void step(block_kind kind, bool stream_a, bool stream_b, const char *a0, const char *a1,
-                     size_t a_stride, const char *b0, const char *b1) {
+PP_INLINE void step(block_kind kind, bool stream_a, bool stream_b, const char *a0, const char *a1,
+                    size_t a_stride, const char *b0, const char *b1) {
     LOAD(stream_b, 6, b0, TILE_BYTES);
     LOAD(stream_a, 4, a0, a_stride);
     MULTIPLY(0, 4, 6);
@@ -112,7 +102,7 @@ AMX_INLINE void step(block_kind kind, bool stream_a, bool stream_b, const char *
 #undef EXCHANGE
 
 /// The last, incomplete step of K: A's rows continued with zeros.
-AMX_INLINE void copy_tail(char *tail, const char *a, size_t a_stride, size_t rows, size_t bytes) {
+PP_INLINE void copy_tail(char *tail, const char *a, size_t a_stride, size_t rows, size_t bytes) {
     __mmask64 mask = (1ull << bytes) - 1;
     for (size_t m = 0; m < rows; m++)
         _mm512_storeu_si512(tail + m * TILE_BYTES, _mm512_maskz_loadu_epi8(mask, a + m * a_stride));
@@ -126,18 +116,18 @@ typedef struct pending {
     bool two_panels;
 } pending;
 
-AMX static __attribute__((noinline)) void finish_bf16(const pp_gemm *g, const pending *p, int tile) {
+static __attribute__((noinline)) void finish_bf16(const pp_gemm *g, const pending *p, int tile) {
     const char *sums = p->sums + tile * TILE + p->skip[tile] * TILE_BYTES;
     pp_finish16(g, p->row[tile], p->rows[tile], p->panel, p->two_panels, sums, sums + 2 * TILE, false);
 }
 
-AMX static __attribute__((noinline)) void finish_int8(const pp_gemm *g, const pending *p, int tile) {
+static __attribute__((noinline)) void finish_int8(const pp_gemm *g, const pending *p, int tile) {
     const char *sums = p->sums + tile * TILE + p->skip[tile] * TILE_BYTES;
     pp_finish16(g, p->row[tile], p->rows[tile], p->panel, p->two_panels, sums, sums + 2 * TILE, true);
 }
 
 /// All that waits, at once.
-AMX_INLINE void finish(const pp_gemm *g, pending *p, bool integer) {
+PP_INLINE void finish(const pp_gemm *g, pending *p, bool integer) {
     for (int tile = 0; tile < 2; tile++) {
         if (p->rows[tile] && integer) finish_int8(g, p, tile);
         else if (p->rows[tile]) finish_bf16(g, p, tile);
@@ -152,11 +142,11 @@ typedef struct block {
     bool alone;             // no other block of rows uses these panels: nothing of them is worth keeping
     const char *sums_in;    // null: the sums start at zero
     char *held;             // where the sums of the block before go: [panel][row tile][16][16]
-    const char *next0, *next1;  // panels to come: lines to fetch into the second cache meanwhile
+    const char *next0, *next1;  // panels to come: lines to fetch into the L2 cache meanwhile
     size_t fetched;             // of each of them at every step
 } block;
 
-AMX_INLINE void sum_block(block_kind kind, const pp_gemm *g, const block *x, pending *before) {
+PP_INLINE void sum_block(block_kind kind, const pp_gemm *g, const block *x, pending *before) {
     size_t steps = x->k_bytes / TILE_BYTES, tail = x->k_bytes % TILE_BYTES, s = 1;
     char tail0[TILE], tail1[TILE];
     if (tail) {
@@ -181,15 +171,15 @@ AMX_INLINE void sum_block(block_kind kind, const pp_gemm *g, const block *x, pen
         pp_target target = pp_target_of(g, before->panel, true, kind.integer);
         const char *sums = before->sums;
         size_t row = before->row[0];
-        for (; s < least(steps, FINISH_STEP); s++) { STEP(true, false); }
-        for (size_t end = least(steps, FINISH_STEP + 32 / FINISH_ROWS); s < end; s++) {
+        for (; s < pp_min(steps, FINISH_STEP); s++) { STEP(true, false); }
+        for (size_t end = pp_min(steps, FINISH_STEP + 32 / FINISH_ROWS); s < end; s++) {
             STEP(true, false);
             for (int i = 0; i < FINISH_ROWS; i++, row++, sums += TILE_BYTES)
                 pp_finish_row16(g, kind.epilogue, kind.integer, &target, row, sums, sums + 2 * TILE);
         }
         size_t done = row - before->row[0];
         for (int tile = 0; tile < 2; tile++) {
-            size_t part = least(done, TILE_ROWS);
+            size_t part = pp_min(done, TILE_ROWS);
             before->row[tile] += part;
             before->skip[tile] += part;
             before->rows[tile] -= part;
@@ -199,15 +189,15 @@ AMX_INLINE void sum_block(block_kind kind, const pp_gemm *g, const block *x, pen
     finish(g, before, kind.integer);
     if (x->alone)
         for (; s < steps; s++) { STEP(false, true); }
-    for (size_t end = least(steps, RESIDENT_STEPS); s < end; s++) { STEP(true, false); }
+    for (size_t end = pp_min(steps, RESIDENT_STEPS); s < end; s++) { STEP(true, false); }
     for (; s < steps; s++) { STEP(true, true); }
 #undef STEP
     if (tail) step(kind, false, false, tail0, tail1, TILE_BYTES, x->b0 + steps * TILE, x->b1 + steps * TILE);
 }
 
 /// The block in its constant form.
-AMX_INLINE void sum_any(bool two_rows, bool two_panels, bool integer, const pp_gemm *g, const block *x,
-                        pending *before) {
+PP_INLINE void sum_any(bool two_rows, bool two_panels, bool integer, const pp_gemm *g, const block *x,
+                       pending *before) {
     bool regular = before->rows[0] == TILE_ROWS && before->rows[1] == TILE_ROWS && before->two_panels &&
                    before->row[1] == before->row[0] + TILE_ROWS && !x->alone;
     if (two_panels && two_rows && regular) {
@@ -241,19 +231,19 @@ typedef struct row_tile {
     size_t row, skip;
 } row_tile;
 
-AMX_INLINE row_tile place(size_t row, size_t end, size_t tile_rows) {
+PP_INLINE row_tile place(size_t row, size_t end, size_t tile_rows) {
     size_t last = end - tile_rows;
     return row <= last ? (row_tile){row, 0} : (row_tile){last, row - last};
 }
 
-AMX_INLINE void multiply(const pp_gemm *g, pp_range r, size_t element, bool integer) {
+PP_INLINE void multiply(const pp_gemm *g, pp_range r, size_t element, bool integer) {
     size_t a_stride = g->lda * element, k_bytes = g->k * element;
     size_t steps = (k_bytes + TILE_BYTES - 1) / TILE_BYTES, panel_bytes = steps * TILE;
-    size_t rows = r.row_end - r.row_begin, tile_rows = least(rows, TILE_ROWS);
+    size_t rows = r.row_end - r.row_begin, tile_rows = pp_min(rows, TILE_ROWS);
     size_t slices = rows > 32 ? (steps + SLICE_STEPS - 1) / SLICE_STEPS : 1;
     size_t slice = (steps + slices - 1) / slices * TILE_BYTES;
     size_t block_rows = A_BLOCK_BYTES / k_bytes / 32 * 32;
-    block_rows = least(block_rows < 64 ? 64 : block_rows, slices > 1 ? MAX_SLICED_ROWS : MAX_ROWS);
+    block_rows = pp_min(block_rows < 64 ? 64 : block_rows, slices > 1 ? MAX_SLICED_ROWS : MAX_ROWS);
     const char *a = g->a, *panels = g->panels;
     // Twice what a block of rows leaves: the last sums wait here while the next panels' are written.
     _Alignas(64) char sums[2 * MAX_SLICED_ROWS / TILE_ROWS * 2 * TILE];
@@ -263,7 +253,7 @@ AMX_INLINE void multiply(const pp_gemm *g, pp_range r, size_t element, bool inte
 
     configure(tile_rows);
     for (size_t top = r.row_begin; top < r.row_end; top += block_rows) {
-        size_t bottom = least(r.row_end, top + block_rows), blocks = (bottom - top + 31) / 32;
+        size_t bottom = pp_min(r.row_end, top + block_rows), blocks = (bottom - top + 31) / 32;
         for (size_t p = r.panel_begin; p < r.panel_end; p += 2) {
             bool two_panels = p + 1 < r.panel_end;
             const char *b = panels + p * panel_bytes;
@@ -312,11 +302,35 @@ AMX_INLINE void multiply(const pp_gemm *g, pp_range r, size_t element, bool inte
     _tile_release();
 }
 
-AMX static void gemm_bf16(const pp_gemm *gemm, pp_range range) { multiply(gemm, range, 2, false); }
+static void PP_KERNEL(multiply_bf16)(const pp_gemm *gemm, pp_range range) { multiply(gemm, range, 2, false); }
 
-AMX static void gemm_int8(const pp_gemm *gemm, pp_range range) { multiply(gemm, range, 1, true); }
+static void PP_KERNEL(multiply_int8)(const pp_gemm *gemm, pp_range range) { multiply(gemm, range, 1, true); }
 
-const pp_product_kernels pp_bf16_amx = {.multiply = gemm_bf16, .peak = pp_peak_amx_bf16};
-const pp_product_kernels pp_int8_amx = {.multiply = gemm_int8, .peak = pp_peak_amx_int8};
+/// Four accumulators, as in the products.
+PP_INLINE double peak(bool integer, size_t steps) {
+    _Alignas(64) uint16_t numbers[4][512];
+    pp_fill(numbers[0], sizeof numbers / sizeof **numbers, integer);
+    configure(TILE_ROWS);
+    _tile_zero(0); _tile_zero(1); _tile_zero(2); _tile_zero(3);
+    _tile_loadd(4, numbers[0], 64); _tile_loadd(5, numbers[1], 64);
+    _tile_loadd(6, numbers[2], 64); _tile_loadd(7, numbers[3], 64);
+    for (size_t i = 0; i < steps; i++) {
+        if (integer) {
+            _tile_dpbssd(0, 4, 6); _tile_dpbssd(1, 4, 7); _tile_dpbssd(2, 5, 6); _tile_dpbssd(3, 5, 7);
+        } else {
+            _tile_dpbf16ps(0, 4, 6); _tile_dpbf16ps(1, 4, 7);
+            _tile_dpbf16ps(2, 5, 6); _tile_dpbf16ps(3, 5, 7);
+        }
+    }
+    _tile_release();
+    return (double)steps * 4 * 2 * 16 * 16 * (integer ? 64 : 32);
+}
 
-#endif
+static double PP_KERNEL(peak_bf16)(size_t steps) { return peak(false, steps); }
+
+static double PP_KERNEL(peak_int8)(size_t steps) { return peak(true, steps); }
+
+const pp_product_kernels PP_KERNEL(gemm_bf16) = {
+    .multiply = PP_KERNEL(multiply_bf16), .peak = PP_KERNEL(peak_bf16)};
+const pp_product_kernels PP_KERNEL(gemm_int8) = {
+    .multiply = PP_KERNEL(multiply_int8), .peak = PP_KERNEL(peak_int8)};

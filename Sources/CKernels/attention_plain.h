@@ -1,27 +1,23 @@
-// Attention's inner parts in plain C, compiled once for each instruction set without its own: the including
-// unit defines PP_ATTENTION(name), the name's form there, and PP_ATTENTION_TARGET.
+// Attention's inner parts in plain C.
 
-#include "tables.h"
 #include "number.h"
-#include "pack.h"
 
-PP_ATTENTION_TARGET static void PP_ATTENTION(pack_keys)(const uint16_t *k, size_t ld, size_t count,
-                                                        size_t width, uint16_t *panel) {
+#pragma clang fp contract(on)
+
+static void PP_KERNEL(pack_keys)(const uint16_t *k, size_t ld, size_t count, size_t width, uint16_t *panel) {
     memset(panel, 0, pp_panel_bf16(width) * sizeof *panel);
     for (size_t n = 0; n < count; n++)
         for (size_t i = 0; i < width; i++) panel[i / 2 * 2 * PP_PANEL + n * 2 + i % 2] = k[n * ld + i];
 }
 
-PP_ATTENTION_TARGET static void PP_ATTENTION(pack_values)(const uint16_t *v, size_t ld, size_t keys,
-                                                          size_t columns, uint16_t *panel) {
+static void PP_KERNEL(pack_values)(const uint16_t *v, size_t ld, size_t keys, size_t columns, uint16_t *panel) {
     memset(panel, 0, pp_panel_bf16(keys) * sizeof *panel);
     for (size_t t = 0; t < keys; t++)
         for (size_t n = 0; n < columns; n++) panel[t / 2 * 2 * PP_PANEL + n * 2 + t % 2] = v[t * ld + n];
 }
 
-PP_ATTENTION_TARGET static float PP_ATTENTION(softmax)(float *restrict scores, size_t n,
-                                                       const float *restrict bias, uint16_t *restrict out,
-                                                       size_t padded) {
+static float PP_KERNEL(softmax)(float *restrict scores, size_t n, const float *restrict bias,
+                                uint16_t *restrict out, size_t padded) {
     float largest = -INFINITY, lanes[16] = {0};
     for (size_t j = 0; bias && j < n; j++) scores[j] += bias[j];
     for (size_t j = 0; j < n; j++) largest = scores[j] > largest ? scores[j] : largest;
@@ -34,8 +30,7 @@ PP_ATTENTION_TARGET static float PP_ATTENTION(softmax)(float *restrict scores, s
     return pp_lane_sum(lanes);
 }
 
-PP_ATTENTION_TARGET static void PP_ATTENTION(decode_scores)(const pp_attention_row *row, float *scores,
-                                                            size_t ld) {
+static void PP_KERNEL(decode_scores)(const pp_attention_row *row, float *scores, size_t ld) {
     for (size_t t = 0; t < row->keys; t++)
         for (size_t h = 0; h < row->heads; h++) {
             const uint16_t *q = row->q + h * row->head_width;
@@ -46,9 +41,8 @@ PP_ATTENTION_TARGET static void PP_ATTENTION(decode_scores)(const pp_attention_r
         }
 }
 
-PP_ATTENTION_TARGET static void PP_ATTENTION(decode_values)(const pp_attention_row *row,
-                                                            const float *weights, size_t ld,
-                                                            float *restrict sums) {
+static void PP_KERNEL(decode_values)(const pp_attention_row *row, const float *weights, size_t ld,
+                                     float *restrict sums) {
     size_t width = row->head_width;
     for (size_t i = 0; i < row->heads * width; i++) sums[i] = 0;
     for (size_t t = 0; t < row->keys; t++)
@@ -59,10 +53,10 @@ PP_ATTENTION_TARGET static void PP_ATTENTION(decode_values)(const pp_attention_r
         }
 }
 
-const pp_attention_kernels PP_TABLE(attention) = {
-    .pack_keys = PP_ATTENTION(pack_keys),
-    .pack_values = PP_ATTENTION(pack_values),
-    .softmax = PP_ATTENTION(softmax),
-    .decode_scores = PP_ATTENTION(decode_scores),
-    .decode_values = PP_ATTENTION(decode_values),
+const pp_attention_kernels PP_KERNEL(attention) = {
+    .pack_keys = PP_KERNEL(pack_keys),
+    .pack_values = PP_KERNEL(pack_values),
+    .softmax = PP_KERNEL(softmax),
+    .decode_scores = PP_KERNEL(decode_scores),
+    .decode_values = PP_KERNEL(decode_values),
 };

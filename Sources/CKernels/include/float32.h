@@ -22,35 +22,32 @@ void pp_restore_denormals(uint32_t previous);
 void pp_spin_hint(void);
 
 /// out[r][d] = x[r][d] / sqrt(mean(x[r]^2) + epsilon) * gain[d] * scale   (T5's RMSNorm: no mean, no bias)
-void pp_f32_rms_norm(
-    const pp_kernels *kernels, const float *x, size_t x_stride, const float *gain, float epsilon, float scale, size_t R, size_t D,
-    float *out, size_t out_stride);
+void pp_f32_rms_norm(const pp_kernels *kernels, const float *x, size_t x_stride, const float *gain,
+                     float epsilon, float scale, size_t R, size_t D, float *out, size_t out_stride);
 
 /// x = max(x, 0) over count elements.
 void pp_f32_relu(const pp_kernels *kernels, float *x, size_t count);
 
 /// hidden = gelu(gate) * up, with the tanh form of GELU; rows of width D. `hidden` may be `gate` or `up` with the
 /// same stride, to compute in place; it overlaps them in no other way.
-void pp_f32_gate(
-    const pp_kernels *kernels, const float *gate, const float *up, size_t stride, size_t R, size_t D, float *hidden,
-    size_t hidden_stride);
+void pp_f32_gate(const pp_kernels *kernels, const float *gate, const float *up, size_t stride, size_t R,
+                 size_t D, float *hidden, size_t hidden_stride);
 
 /// In place: scores[r][n] = softmax over n of (scores[r][n] + bias[n - r]); bias may be null.
 /// `bias` points at the value of distance (first key - first row); bias[n - r] must be readable for all r, n.
-void pp_f32_softmax_bias(
-    const pp_kernels *kernels, float *scores, size_t stride, const float *bias, size_t R, size_t N);
+void pp_f32_softmax_bias(const pp_kernels *kernels, float *scores, size_t stride, const float *bias, size_t R,
+                         size_t N);
 
 /// One query row against N keys: out = softmax(q . K + bias) V.
 /// Key n is row (indices ? indices[n] : n) of K and V. bias[n] is added to key n's score when bias is not null.
 /// scratch holds N floats.
-void pp_f32_attend(
-    const pp_kernels *kernels, const float *q, const float *K, size_t k_stride, const float *V, size_t v_stride, const int32_t *indices,
-    size_t N, size_t H, const float *bias, float *scratch, float *out);
+void pp_f32_attend(const pp_kernels *kernels, const float *q, const float *K, size_t k_stride, const float *V,
+                   size_t v_stride, const int32_t *indices, size_t N, size_t H, const float *bias,
+                   float *scratch, float *out);
 
 /// C[m][n] = A[m] . B[n] (+ C[m][n] when accumulate) for few rows M: each row of B is read once.
-void pp_f32_gemm_few_rows(
-    const pp_kernels *kernels, const float *A, size_t a_stride, size_t M, const float *B, size_t b_stride, size_t N, size_t K, float *C,
-    size_t c_stride, int accumulate);
+void pp_f32_gemm_few_rows(const pp_kernels *kernels, const float *A, size_t a_stride, size_t M, const float *B,
+                          size_t b_stride, size_t N, size_t K, float *C, size_t c_stride, int accumulate);
 
 /// The dot product of two vectors.
 float pp_f32_dot(const pp_kernels *kernels, const float *a, const float *b, size_t count);

@@ -1,21 +1,12 @@
-// AVX2 kernels. Nothing here multiplies bf16 or sums int8 products in one instruction, so A's rows and the panels
+// Products for AVX2. Nothing here multiplies bf16 or sums int8 products in one instruction, so A's rows and the panels
 // are unpacked first, a slice of K at a time: bf16 to float32, int8 to pairs of int16. Then both types are the same
 // loop over steps of 4 bytes: 6 rows × 1 panel of sums in registers, each sum one chain over K. For very few rows,
 // where reading the panels takes the time, elements are unpacked in registers instead; no bit differs.
 
-#if defined(__x86_64__)
-
-#include <immintrin.h>
-
-#include "tables.h"
-
-#define AVX2 __attribute__((target("avx2,fma")))
-#define AVX2_INLINE AVX2 static inline __attribute__((always_inline))
-#define PP_INLINE AVX2 static inline
-
 #include "epilogue.h"
+#include "peak.h"
 
-#define UNROLL _Pragma("clang loop unroll(full)")
+#pragma clang fp contract(off)
 
 enum {
     MAX_ROWS = 6,
@@ -26,31 +17,17 @@ enum {
     FEW_ROWS_PANELS = 4,
     ROW_BLOCK = 96,
     PANEL_BLOCK = 8,
-    // Steps of a slice: an unpacked panel's takes half of the first cache.
+    // Steps of a slice: an unpacked panel's takes half of the L1 cache.
     STEPS = 256,
 };
 
-/// A row's next 4 bytes in every element.
-AVX2_INLINE __m256i next4(const char *a) {
-    int32_t element;
-    memcpy(&element, a, 4);
-    return _mm256_set1_epi32(element);
-}
-
-/// The last 1 to 3 bytes of K, then zeros.
-AVX2_INLINE __m256i last(const char *a, size_t bytes) {
-    uint32_t element = 0;
-    for (size_t i = 0; i < bytes; i++) element |= (uint32_t)(uint8_t)a[i] << 8 * i;
-    return _mm256_set1_epi32((int)element);
-}
-
 /// The odd elements of pairs of bf16, as float32.
-AVX2_INLINE __m256i odd_bf16(__m256i pairs) { return _mm256_and_si256(pairs, _mm256_set1_epi32((int)0xffff0000)); }
+PP_INLINE __m256i odd_bf16(__m256i pairs) { return _mm256_and_si256(pairs, _mm256_set1_epi32((int)0xffff0000)); }
 
 /// The even ones.
-AVX2_INLINE __m256i even_bf16(__m256i pairs) { return _mm256_slli_epi32(pairs, 16); }
+PP_INLINE __m256i even_bf16(__m256i pairs) { return _mm256_slli_epi32(pairs, 16); }
 
-AVX2_INLINE __m256i fused(__m256i a, __m256i b, __m256i c) {
+PP_INLINE __m256i fused(__m256i a, __m256i b, __m256i c) {
     return _mm256_castps_si256(
         _mm256_fmadd_ps(_mm256_castsi256_ps(a), _mm256_castsi256_ps(b), _mm256_castsi256_ps(c)));
 }
@@ -59,7 +36,7 @@ AVX2_INLINE __m256i fused(__m256i a, __m256i b, __m256i c) {
 
 /// Unpacks `size` elements of a row, then zeros up to whole steps. Of two bf16 the odd one goes first, as in
 /// `vdpbf16ps`.
-AVX2_INLINE void unpack_row(bool integer, const char *a, size_t size, char *out) {
+PP_INLINE void unpack_row(bool integer, const char *a, size_t size, char *out) {
     size_t i = 0;
     if (integer) {
         for (; i + 16 <= size; i += 16) {
@@ -90,7 +67,7 @@ AVX2_INLINE void unpack_row(bool integer, const char *a, size_t size, char *out)
 }
 
 /// Unpacks `lines` of a panel: 64 bytes hold 4 bytes of K of each column. Each becomes two steps.
-AVX2_INLINE void unpack_panel(bool integer, const char *b, size_t lines, char *out) {
+PP_INLINE void unpack_panel(bool integer, const char *b, size_t lines, char *out) {
     for (size_t i = 0; i < lines; i++) {
         for (size_t half = 0; half < 64; half += 32) {
             __m256i line = _mm256_load_si256((const __m256i *)(b + i * 64 + half)), first, second;
@@ -124,20 +101,20 @@ typedef struct part {
 
 typedef void sum_function(const part *x);
 
-AVX2_INLINE void sum_rows(bool integer, const int rows, const part *x) {
+PP_INLINE void sum_rows(bool integer, const int rows, const part *x) {
     __m256i c[MAX_ROWS][2];
     const char *b = x->b, *a = x->a, *ahead = x->ahead;
     const size_t steps = x->steps;
-    UNROLL for (int m = 0; m < rows; m++)
-        UNROLL for (int h = 0; h < 2; h++)
+    PP_UNROLL for (int m = 0; m < rows; m++)
+        PP_UNROLL for (int h = 0; h < 2; h++)
             c[m][h] = x->begins ? _mm256_setzero_si256()
                                 : _mm256_loadu_si256((const __m256i *)(x->sums + m * 64 + h * 32));
     for (size_t k = 0; k < steps; k++) {
         __m256i b0 = _mm256_load_si256((const __m256i *)(b + k * 64));
         __m256i b1 = _mm256_load_si256((const __m256i *)(b + k * 64 + 32));
         _mm_prefetch(ahead + k * 32, _MM_HINT_T0);
-        UNROLL for (int m = 0; m < rows; m++) {
-            __m256i y = next4(a + (size_t)m * STEPS * 4 + k * 4);
+        PP_UNROLL for (int m = 0; m < rows; m++) {
+            __m256i y = _mm256_set1_epi32(pp_next4(a + (size_t)m * STEPS * 4 + k * 4));
             if (integer) {
                 c[m][0] = _mm256_add_epi32(c[m][0], _mm256_madd_epi16(y, b0));
                 c[m][1] = _mm256_add_epi32(c[m][1], _mm256_madd_epi16(y, b1));
@@ -147,14 +124,14 @@ AVX2_INLINE void sum_rows(bool integer, const int rows, const part *x) {
             }
         }
     }
-    UNROLL for (int m = 0; m < rows; m++)
-        UNROLL for (int h = 0; h < 2; h++)
+    PP_UNROLL for (int m = 0; m < rows; m++)
+        PP_UNROLL for (int h = 0; h < 2; h++)
             _mm256_storeu_si256((__m256i *)(x->sums + m * 64 + h * 32), c[m][h]);
 }
 
 // Every number of rows is a function of its own: inlined into one, they crowd each other out of the registers.
 #define SIZE(type, integer, rows) \
-    AVX2 static __attribute__((noinline)) void sum_##type##_##rows(const part *x) { sum_rows(integer, rows, x); }
+    static __attribute__((noinline)) void sum_##type##_##rows(const part *x) { sum_rows(integer, rows, x); }
 #define SIZES(type, integer)                                                   \
     SIZE(type, integer, 1) SIZE(type, integer, 2) SIZE(type, integer, 3)       \
     SIZE(type, integer, 4) SIZE(type, integer, 5) SIZE(type, integer, 6)       \
@@ -166,8 +143,8 @@ SIZES(int8, true)
 #undef SIZE
 
 /// Rows `top..<bottom` of `panels` panels, both at most a block.
-AVX2_INLINE void multiply_block(bool integer, const pp_gemm *g, size_t top, size_t bottom, const char *b,
-                                size_t panels, bool more, char *sums) {
+PP_INLINE void multiply_block(bool integer, const pp_gemm *g, size_t top, size_t bottom, const char *b,
+                              size_t panels, bool more, char *sums) {
     _Alignas(64) char a_slice[ROW_BLOCK * STEPS * 4];
     _Alignas(64) char b_slice[STEPS * 64];
     const size_t size = integer ? 1 : 2, per_step = integer ? 2 : 1;  // elements
@@ -204,42 +181,42 @@ AVX2_INLINE void multiply_block(bool integer, const pp_gemm *g, size_t top, size
 // MARK: - Few rows
 
 /// |a| × (b with a's sign): two such products stay within int16, as no element is -128.
-AVX2_INLINE __m256i multiply_int8(__m256i c, __m256i a, __m256i b) {
+PP_INLINE __m256i multiply_int8(__m256i c, __m256i a, __m256i b) {
     __m256i pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(a), _mm256_sign_epi8(b, a));
     return _mm256_add_epi32(c, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
 }
 
 /// The product of two bf16 is exact in float32.
-AVX2_INLINE __m256i multiply_bf16(__m256i c, __m256i a, __m256i b) {
+PP_INLINE __m256i multiply_bf16(__m256i c, __m256i a, __m256i b) {
     return fused(even_bf16(a), even_bf16(b), fused(odd_bf16(a), odd_bf16(b), c));
 }
 
 /// Sums of `rows` rows of `panels` panels, as they are packed, into `out[panel][first + row]`.
-AVX2_INLINE void sum_few(bool integer, const int rows, const int panels, const char *a, size_t a_stride,
-                         size_t k_bytes, const char *b, size_t panel_bytes, float (*out)[FEW_ROWS][PP_PANEL],
-                         size_t first) {
+PP_INLINE void sum_few(bool integer, const int rows, const int panels, const char *a, size_t a_stride,
+                       size_t k_bytes, const char *b, size_t panel_bytes, float (*out)[FEW_ROWS][PP_PANEL],
+                       size_t first) {
     __m256i c[3][FEW_ROWS_PANELS][2];
-    UNROLL for (int m = 0; m < rows; m++)
-        UNROLL for (int p = 0; p < panels; p++) c[m][p][0] = c[m][p][1] = _mm256_setzero_si256();
+    PP_UNROLL for (int m = 0; m < rows; m++)
+        PP_UNROLL for (int p = 0; p < panels; p++) c[m][p][0] = c[m][p][1] = _mm256_setzero_si256();
     size_t k = 0;
 #define STEP(element)                                                                                             \
     do {                                                                                                          \
-        UNROLL for (int p = 0; p < panels; p++) {                                                                 \
+        PP_UNROLL for (int p = 0; p < panels; p++) {                                                                 \
             const char *line = b + (size_t)p * panel_bytes + k * PP_PANEL;                                        \
             __m256i b0 = _mm256_load_si256((const __m256i *)line);                                                \
             __m256i b1 = _mm256_load_si256((const __m256i *)(line + 32));                                         \
-            UNROLL for (int m = 0; m < rows; m++) {                                                               \
-                __m256i x = element;                                                                              \
+            PP_UNROLL for (int m = 0; m < rows; m++) {                                                               \
+                __m256i x = _mm256_set1_epi32(element);                                                                              \
                 c[m][p][0] = integer ? multiply_int8(c[m][p][0], x, b0) : multiply_bf16(c[m][p][0], x, b0);       \
                 c[m][p][1] = integer ? multiply_int8(c[m][p][1], x, b1) : multiply_bf16(c[m][p][1], x, b1);       \
             }                                                                                                     \
         }                                                                                                         \
     } while (0)
-    for (; k + 4 <= k_bytes; k += 4) STEP(next4(a + (size_t)m * a_stride + k));
-    if (k < k_bytes) STEP(last(a + (size_t)m * a_stride + k, k_bytes - k));
+    for (; k + 4 <= k_bytes; k += 4) STEP(pp_next4(a + (size_t)m * a_stride + k));
+    if (k < k_bytes) STEP(pp_last4(a + (size_t)m * a_stride + k, k_bytes - k));
 #undef STEP
-    UNROLL for (int m = 0; m < rows; m++)
-        UNROLL for (int p = 0; p < panels; p++) {
+    PP_UNROLL for (int m = 0; m < rows; m++)
+        PP_UNROLL for (int p = 0; p < panels; p++) {
             _mm256_storeu_si256((__m256i *)out[p][first + m], c[m][p][0]);
             _mm256_storeu_si256((__m256i *)(out[p][first + m] + 8), c[m][p][1]);
         }
@@ -248,8 +225,8 @@ AVX2_INLINE void sum_few(bool integer, const int rows, const int panels, const c
 // MARK: - Both
 
 /// Finishes panels whose sums, 32 bits each, lie `panel_stride` elements apart.
-AVX2_INLINE void finish(bool integer, const pp_gemm *g, size_t row, size_t rows, size_t panel, size_t panels,
-                        size_t panel_stride, const void *sums) {
+PP_INLINE void finish(bool integer, const pp_gemm *g, size_t row, size_t rows, size_t panel, size_t panels,
+                      size_t panel_stride, const void *sums) {
     const size_t together = g->epilogue == PP_GATED_GELU_BF16 ? 2 : 1;
     for (size_t p = 0; p < panels; p += together) {
         if (integer) pp_finish_s32(g, row, rows, panel + p, panel_stride, (const int32_t *)sums + p * panel_stride);
@@ -257,7 +234,7 @@ AVX2_INLINE void finish(bool integer, const pp_gemm *g, size_t row, size_t rows,
     }
 }
 
-AVX2_INLINE void multiply_few(bool integer, const pp_gemm *g, pp_range r) {
+PP_INLINE void multiply_few(bool integer, const pp_gemm *g, pp_range r) {
     const size_t size = integer ? 1 : 2, a_stride = g->lda * size, k_bytes = g->k * size;
     const size_t panel_bytes = (k_bytes + 63) / 64 * 64 * PP_PANEL, rows = r.row_end - r.row_begin;
     float sums[FEW_ROWS_PANELS][FEW_ROWS][PP_PANEL];
@@ -287,7 +264,7 @@ AVX2_INLINE void multiply_few(bool integer, const pp_gemm *g, pp_range r) {
 #undef SUM
 }
 
-AVX2_INLINE void multiply(bool integer, const pp_gemm *g, pp_range r) {
+PP_INLINE void multiply(bool integer, const pp_gemm *g, pp_range r) {
     if (r.row_end - r.row_begin <= (integer ? FEW_ROWS_INT8 : FEW_ROWS_BF16)) return multiply_few(integer, g, r);
     _Alignas(64) char sums[PANEL_BLOCK * ROW_BLOCK * 64];
     const size_t panel_bytes = (g->k * (integer ? 1 : 2) + 63) / 64 * 64 * PP_PANEL;
@@ -304,11 +281,15 @@ AVX2_INLINE void multiply(bool integer, const pp_gemm *g, pp_range r) {
     }
 }
 
-AVX2 static void gemm_bf16(const pp_gemm *gemm, pp_range range) { multiply(false, gemm, range); }
+static void PP_KERNEL(multiply_bf16)(const pp_gemm *gemm, pp_range range) { multiply(false, gemm, range); }
 
-AVX2 static void gemm_int8(const pp_gemm *gemm, pp_range range) { multiply(true, gemm, range); }
+static void PP_KERNEL(multiply_int8)(const pp_gemm *gemm, pp_range range) { multiply(true, gemm, range); }
 
-const pp_product_kernels pp_bf16_avx2 = {.multiply = gemm_bf16, .peak = pp_peak_fma256};
-const pp_product_kernels pp_int8_avx2 = {.multiply = gemm_int8};
+static double PP_KERNEL(peak)(size_t steps) {
+    __m256 a = _mm256_set1_ps(0.75f), b = _mm256_set1_ps(0.3f);
+    PP_PEAK(__m256, b, _mm256_fmadd_ps(c[j], a, b));
+    return (double)steps * PP_CHAINS * 2 * 8;
+}
 
-#endif
+const pp_product_kernels PP_KERNEL(gemm_bf16) = {.multiply = PP_KERNEL(multiply_bf16), .peak = PP_KERNEL(peak)};
+const pp_product_kernels PP_KERNEL(gemm_int8) = {.multiply = PP_KERNEL(multiply_int8)};
