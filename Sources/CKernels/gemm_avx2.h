@@ -206,7 +206,7 @@ PP_INLINE void sum_few(bool integer, const int rows, const int panels, const cha
             __m256i b0 = _mm256_load_si256((const __m256i *)line);                                                \
             __m256i b1 = _mm256_load_si256((const __m256i *)(line + 32));                                         \
             PP_UNROLL for (int m = 0; m < rows; m++) {                                                               \
-                __m256i x = _mm256_set1_epi32(element);                                                                              \
+                __m256i x = _mm256_set1_epi32(element);                                                                 \
                 c[m][p][0] = integer ? multiply_int8(c[m][p][0], x, b0) : multiply_bf16(c[m][p][0], x, b0);       \
                 c[m][p][1] = integer ? multiply_int8(c[m][p][1], x, b1) : multiply_bf16(c[m][p][1], x, b1);       \
             }                                                                                                     \
