@@ -52,7 +52,7 @@ let package = Package(
         .target(
             name: "PromptStore", dependencies: ["Basics", "CZstd", "JSON", "LMDB"],
             swiftSettings: settings),
-        .target(name: "Tasks", dependencies: ["Basics", "JSON"], swiftSettings: settings),
+        .target(name: "Tasks", dependencies: ["Basics", "JSON", "T5"], swiftSettings: settings),
         .target(
             name: "Serving",
             dependencies: [

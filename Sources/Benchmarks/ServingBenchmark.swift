@@ -20,15 +20,15 @@ struct ServingBenchmark {
 
         settings.progress("warming up")
         let answers = try engine.answerAll(requests)
-        let before = engine.work
+        let before = engine.totals
         var rounds: [Double] = []
         try settings.extent.repeating { round in
             settings.progress("round \(round + 1)")
             rounds.append(try seconds { () throws(BenchmarkError) in _ = try engine.answerAll(requests) })
         }
         let resident = ResidentMemory.bytes
-        let rows = (engine.work.rows - before.rows) / rounds.count
-        let batches = (engine.work.batches - before.batches) / rounds.count
+        let rows = (engine.totals.rows - before.rows) / rounds.count
+        let batches = (engine.totals.batches - before.batches) / rounds.count
         let latency =
             try workload.reportsLatency && settings.requestFile == nil
             ? latencies(engine, requests) : nil

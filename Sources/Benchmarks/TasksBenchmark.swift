@@ -37,7 +37,7 @@ struct TasksBenchmark {
 
         settings.progress("warming up")
         for stream in counts.indices { _ = try round(stream) }
-        let before = engine.work.rows
+        let before = engine.totals.rows
         var times = counts.map { _ in [Double]() }
         try settings.extent.repeating { number in
             settings.progress("round \(number + 1)")
@@ -58,7 +58,7 @@ struct TasksBenchmark {
         json["seconds"] = JSONValue(time)
         json["requests_per_second"] = JSONValue(Double(requests) / time)
         json["rows_per_second"] = JSONValue(
-            Double(engine.work.rows - before) / Double(rounds) / time)
+            Double(engine.totals.rows - before) / Double(rounds) / time)
         var table = BenchmarkReport.Table(columns: ["tasks", "requests/s", "of one task's"])
         json["streams"] = .array(
             zip(counts, times).map { count, seconds in

@@ -1,17 +1,10 @@
 import Basics
+import T5
 
 /// What a task is besides its prompt: the content of `task.json`.
 ///
 /// A value of this type keeps all the rules below, whichever initializer made it.
 public struct TaskDefinition: Sendable, Hashable {
-    /// Over what a label piece's probability is taken.
-    public enum Normalization: String, Sendable, Hashable, CaseIterable {
-        /// Over the children of its node in the trie of the labels' pieces; the labels' probabilities sum to 1.
-        case labels
-        /// Over the whole vocabulary, then softmax over the labels' summed log-likelihoods.
-        case vocabulary
-    }
-
     /// Bounds of ``maxInputTokens``.
     public static let inputTokenLimits = 1...131_072
     /// Bounds of ``maxNewTokens``.
@@ -35,15 +28,16 @@ public struct TaskDefinition: Sendable, Hashable {
     public let decoding: DecodingDefaults
     /// Text whose ids the decoder is given before every answer; may be empty.
     public let targetPrefix: String
-    /// Over what the labels' probabilities are taken.
-    public let normalize: Normalization
+    /// Over what the probability of each piece of a label is taken. Over the vocabulary the labels' probabilities
+    /// are then a softmax over their summed log-likelihoods.
+    public let normalize: LabelNormalization
 
     /// Checks every rule. `metric` defaults to `accuracy` with labels and to `exact_match` without.
     public init(
         name: String, description: String = "", template: Template, verbalizer: Verbalizer? = nil,
         metric: Metric? = nil, maxInputTokens: Int = 512, maxNewTokens: Int = 32,
         decoding: DecodingDefaults = DecodingDefaults(), targetPrefix: String = "",
-        normalize: Normalization = .labels
+        normalize: LabelNormalization = .labels
     ) throws(TaskError) {
         self.name = name
         self.description = description

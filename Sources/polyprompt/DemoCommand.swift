@@ -78,7 +78,7 @@ struct DemoCommand: ParsableCommand {
             )
         }
         print(
-            "\n\(requests.count) requests for \(folders.count) tasks in \(engine.work.batches) mixed batches, "
+            "\n\(requests.count) requests for \(folders.count) tasks in \(engine.totals.batches) mixed batches, "
                 + "\(core.precision.rawValue), \(pool.threadCount) threads: "
                 + "\((Double(requests.count) / seconds).formatted(digits: 0)) requests/s")
     }

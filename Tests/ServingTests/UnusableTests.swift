@@ -95,6 +95,13 @@ struct UnusableTests {
             InferenceRequest(task: nil, input: .text("a <extra_id_99>"), maximumNewTokens: 1),
         ])
         #expect(responses.map(code) == [.idOutOfRange, nil])
+        // Labels that the core lacks cost nobody else the answer.
+        let others = try engine(path).answer([
+            InferenceRequest(task: nil, input: .text("a"), maximumNewTokens: 1),
+            InferenceRequest(task: nil, input: .text("a"), labels: ["<extra_id_0>", "b"]),
+            InferenceRequest(task: nil, input: .text("a"), labels: ["a", "b"]),
+        ])
+        #expect(others.map(code) == [nil, .taskUnusable, nil])
         if case .failure(let error) = responses[0].result {
             #expect(error.message.contains("id 8099") && error.message.contains("0 to 8049"))
         }

@@ -18,10 +18,8 @@ struct LabelScoringTests {
     private func score(_ labels: [[Int32]], _ normalization: LabelNormalization, prefix: [Int32] = []) throws
         -> [Double]
     {
-        try session.scoreLabels(
-            encoded,
-            [(0, LabelScoringOptions(trie: LabelTrie(labels), normalization: normalization, prefix: prefix))])[
-                0]
+        let plan = LabelPlan(LabelTrie(labels), over: normalization, prefix: prefix)
+        return try session.scoreLabels(encoded, [(0, plan)])[0]
     }
 
     @Test("over the labels their probabilities sum to 1, whatever prefixes they share")

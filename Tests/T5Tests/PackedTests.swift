@@ -33,7 +33,7 @@ struct PackedTests {
                 encoded,
                 sequences.enumerated().map { index, sequence in
                     let trie = LabelTrie(sequence.labels.map { $0 + [1] })
-                    return (index, LabelScoringOptions(trie: trie, normalization: normalization))
+                    return (index, LabelPlan(trie, over: normalization))
                 })
         }
         let (labels, vocabulary) = (try score(.labels), try score(.vocabulary))

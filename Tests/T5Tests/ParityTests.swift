@@ -27,7 +27,7 @@ struct ParityTests {
         let scores = try session.scoreLabels(
             encoded,
             golden.sequences.enumerated().map { index, sequence in
-                (index, LabelScoringOptions(trie: LabelTrie(sequence.labels), normalization: .vocabulary))
+                (index, LabelPlan(LabelTrie(sequence.labels), over: .vocabulary))
             })
         for (index, sequence) in golden.sequences.enumerated() {
             let rows = encoded.rows(of: index)
@@ -92,7 +92,7 @@ struct ParityTests {
             encoded,
             sequences.enumerated().map { index, sequence in
                 let ended = sequence.labels.map { $0 + [1] }
-                return (index, LabelScoringOptions(trie: LabelTrie(ended), normalization: .labels))
+                return (index, LabelPlan(LabelTrie(ended), over: .labels))
             })
         return zip(generations, scores).map { generation, scores in (generation.ids, scores.map(exp)) }
     }

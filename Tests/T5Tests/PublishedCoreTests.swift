@@ -43,7 +43,7 @@ struct PublishedCoreTests {
             relativeDifference(Array(session.firstLogits(encoded, sequence: 0).prefix(16)), logits) < 5e-5)
         let trie = LabelTrie([[7, 1], [3, 4, 5]])
         let scores = try session.scoreLabels(
-            encoded, [(0, LabelScoringOptions(trie: trie, normalization: .vocabulary))])[0]
+            encoded, [(0, LabelPlan(trie, over: .vocabulary))])[0]
         for (score, reference) in zip(scores, [-6.927288507932563, -10.393525978452361]) {
             #expect(abs(score - reference) < 1e-5 * abs(reference))
         }
@@ -88,7 +88,7 @@ struct PublishedCoreTests {
         let pool = WorkerPool(threadCount: WorkerPool.availableProcessors)
         let session = T5Session(core: try T5Core(directory, precision: .float32, pool: pool), pool: pool)
         let encoded = try session.encode([T5Input(rows: [], ids: checkpoint.input)])
-        let options = LabelScoringOptions(trie: LabelTrie([checkpoint.target]), normalization: .vocabulary)
+        let options = LabelPlan(LabelTrie([checkpoint.target]), over: .vocabulary)
         let score = try session.scoreLabels(encoded, [(0, options)])[0][0]
         #expect(
             abs(score - checkpoint.logLikelihood) < 1e-4 * abs(checkpoint.logLikelihood), "\(score)")

@@ -1,13 +1,15 @@
+import JSON
+
 /// Answers a stream of request lines: JSON Lines in, JSON Lines out, in input order, in bounded memory.
 public struct BatchInference {
-    /// What a run has done.
+    /// What a run has done so far.
     public struct Summary: Sendable {
         /// Lines answered.
         public var requests = 0
         /// Of them, with an error.
         public var failures = 0
         /// Encoder rows and passes.
-        public var work = InferenceEngine.Work()
+        public var totals = InferenceEngine.Totals()
         /// Names of the tasks that were answered, at most `maximumTasks` of them.
         public var tasks: Set<String> = []
         /// Wall-clock time.
@@ -19,10 +21,10 @@ public struct BatchInference {
         /// Requests a second.
         public var requestsPerSecond: Double { seconds > 0 ? Double(requests) / seconds : 0 }
         /// Encoder rows a second.
-        public var rowsPerSecond: Double { seconds > 0 ? Double(work.rows) / seconds : 0 }
+        public var rowsPerSecond: Double { seconds > 0 ? Double(totals.rows) / seconds : 0 }
         /// Requests an encoder pass.
         public var meanBatch: Double {
-            work.batches > 0 ? Double(requests - failures) / Double(work.batches) : 0
+            totals.batches > 0 ? Double(requests - failures) / Double(totals.batches) : 0
         }
 
         mutating func count(_ response: InferenceResponse) {
@@ -60,36 +62,68 @@ public struct BatchInference {
         let start = ContinuousClock.now
         var summary = Summary()
         var isAtEnd = false
-        // Tickets of requests whose answers are not written yet, and those of their answers that are there.
-        var outstanding: ArraySlice<Int> = []
+        /// Lines read; `summary.requests` of them are answered.
+        var lineCount = 0
+        /// The places of the lines whose requests are with the engine, by their tickets.
+        var places: [Int: Int] = [:]
+        /// Responses that are not written yet, by their places.
         var responses: [Int: InferenceResponse] = [:]
         repeat {
             while !isAtEnd, engine.waitingRows < engine.batchRows,
-                outstanding.count < Self.maximumOutstanding
+                lineCount - summary.requests < Self.maximumOutstanding
             {
                 // Work-conserving: what is at hand is answered rather than kept waiting for company.
                 if !reader.isReady() {
                     try writer.flush()
-                    guard engine.isIdle else { break }
+                    guard summary.requests == lineCount else { break }
                 }
                 let lines = try Self.lines(&reader)
                 isAtEnd = lines.isEmpty
-                for outcome in engine.prepare(lines.filter { !$0.isBlank }) {
-                    outstanding.append(engine.submit(outcome))
+                for (id, result) in prepare(lines.filter { !$0.isBlank }) {
+                    switch result {
+                    case .success(let request): places[engine.submit(request)] = lineCount
+                    case .failure(let error):
+                        responses[lineCount] = InferenceResponse(id: id, result: .failure(error))
+                    }
+                    lineCount += 1
                 }
             }
-            for answered in engine.step() { responses[answered.ticket] = answered.response }
-            while let ticket = outstanding.first, let response = responses.removeValue(forKey: ticket) {
-                outstanding.removeFirst()
+            for answered in engine.step() {
+                if let place = places.removeValue(forKey: answered.ticket) {
+                    responses[place] = answered.response
+                }
+            }
+            while let response = responses.removeValue(forKey: summary.requests) {
                 summary.count(response)
                 try writer.write(response.json)
             }
-            summary.work = engine.work
+            summary.totals = engine.totals
             summary.seconds = (ContinuousClock.now - start) / .seconds(1)
             progress(summary)
         } while !isAtEnd || !engine.isIdle
         try writer.commit()
         return summary
+    }
+
+    /// Prepares requests on all threads; a line's id is there even where its request cannot be answered.
+    private func prepare(
+        _ lines: [LineReader.Line]
+    ) -> [(id: JSONValue?, result: Result<PreparedRequest, ServingError>)] {
+        engine.pool.map(lines) { [preparer = engine.preparer] line in
+            guard case .bytes(let bytes) = line else {
+                let error = ServingError(
+                    .lineTooLong,
+                    "the line is longer than \(LineReader.maximumLineLength) bytes; split the request")
+                return (nil, .failure(error))
+            }
+            let (id, request) = InferenceRequest.parse(bytes)
+            return (
+                id,
+                request.flatMap { request in
+                    Result { () throws(ServingError) in try preparer.prepare(request) }
+                }
+            )
+        }
     }
 
     /// The next line and those that can be had with it without waiting; none at the end.

@@ -1,47 +1,63 @@
-import JSON
+import Foundation
 import T5
 import Tasks
 import Tokenization
 
-/// Turns lines into prepared requests. Safe to call from several threads at once.
-struct RequestPreparer: Sendable {
-    let catalog: TaskCatalog
+/// Turns requests into what the core is to do. Called from any number of threads at once.
+public struct RequestPreparer: Sendable {
     let tokenizer: (any Tokenizer)?
-    let configuration: T5Configuration
+    private let core: T5Core
+    private let catalog: TaskCatalog
+    private let cacheBytes: Int
 
-    /// A request ready for the core, or the response that says why it cannot be answered.
-    enum Outcome: Sendable {
-        case ready(PreparedRequest)
-        case failed(InferenceResponse)
+    /// A preparer of requests for the tasks of a catalog.
+    ///
+    /// - Parameter cacheBytes: Most bytes of keys and values that a request may need.
+    init(core: T5Core, catalog: TaskCatalog, tokenizer: (any Tokenizer)?, cacheBytes: Int) {
+        self.core = core
+        self.catalog = catalog
+        self.tokenizer = tokenizer
+        self.cacheBytes = cacheBytes
     }
 
-    /// Prepares one line.
-    func prepare(_ line: LineReader.Line) -> Outcome {
-        guard case .bytes(let bytes) = line else {
-            let error = ServingError(
-                .lineTooLong,
-                "the line is longer than \(LineReader.maximumLineLength) bytes; split the request")
-            return .failed(InferenceResponse(id: nil, result: .failure(error)))
+    /// Finds a request's task, tokenizes its text, and checks its limits.
+    ///
+    /// - Throws: `ServingError` saying why the request cannot be answered.
+    public func prepare(_ request: InferenceRequest) throws(ServingError) -> PreparedRequest {
+        let task = try catalog.resolve(request.task)
+        let goal = try goal(of: request, task)
+        var cost = RequestCost()
+        var usage = InferenceResponse.Usage(
+            promptTokens: 0, inputTokens: 0, outputTokens: 0, isTruncated: false)
+        var inputs: [T5Input] = []
+        for (index, member) in task.members.enumerated() {
+            let (ids, isTruncated) = try ids(request.input, member.task.definition)
+            let promptRows = member.prompt.count / core.configuration.modelWidth
+            let decoderRows: Int
+            switch goal {
+            case .score(_, let plans): decoderRows = plans[index].decoderRows
+            case .generate(let options, _):
+                decoderRows = options[index].decoderRows
+                cost.decoderRows += options[index].branchCount
+                cost.cacheBytes += core.cacheBytes(encoderRows: promptRows + ids.count, options[index])
+            }
+            cost.encoderRows += promptRows + ids.count
+            usage.promptTokens += promptRows
+            usage.inputTokens += ids.count
+            usage.isTruncated = usage.isTruncated || isTruncated
+            inputs.append(T5Input(rows: member.prompt, ids: ids, decoderRows: decoderRows))
         }
-        let (id, parsed) = InferenceRequest.parse(bytes)
-        switch parsed {
-        case .success(let request): return prepare(request)
-        case .failure(let error): return .failed(InferenceResponse(id: id, result: .failure(error)))
-        }
+        guard cost.cacheBytes <= cacheBytes else { throw tooLarge(cost) }
+        return PreparedRequest(
+            id: request.id, cost: cost, task: task, inputs: inputs, goal: goal, usage: usage)
     }
 
-    /// Prepares one request.
-    func prepare(_ request: InferenceRequest) -> Outcome {
-        do {
-            return .ready(try checked(request))
-        } catch {
-            return .failed(InferenceResponse(id: request.id, result: .failure(error)))
-        }
-    }
+    // MARK: What the decoder is to do
 
-    private func checked(_ request: InferenceRequest) throws(ServingError) -> PreparedRequest {
-        let resolved = try catalog.resolve(request.task)
-        let definition = resolved.first.definition
+    private func goal(
+        of request: InferenceRequest, _ task: ResolvedTask
+    ) throws(ServingError) -> PreparedRequest.Goal {
+        let definition = task.first.definition
         let decoding: DecodingDefaults
         do {
             decoding = try definition.decoding.overridden(by: request.decoding)
@@ -55,21 +71,24 @@ struct RequestPreparer: Sendable {
                 "max_tokens is \(limit); at most \(TaskDefinition.newTokenLimits.upperBound) "
                     + "was expected")
         }
-        let labels = try labels(request, resolved.first)
-        let stop = try labels == nil ? stopTexts(decoding.stop) : nil
-        var members: [PreparedRequest.Member] = []
-        for (task, prompt) in resolved.members {
-            let (ids, isTruncated) = try ids(request.input, task.definition)
-            members.append(
-                PreparedRequest.Member(
-                    task: task, prompt: prompt, promptRows: prompt.count / configuration.modelWidth, ids: ids,
-                    isTruncated: isTruncated))
+        // What the core lacks would be refused there with everything that shares the batch.
+        func check(_ check: (T5Configuration) throws(T5Error) -> Void) throws(ServingError) {
+            do { try check(core.configuration) } catch { throw ServingError(.taskUnusable, error.message) }
         }
-        return PreparedRequest(
-            id: request.id, task: resolved.name, members: members, combination: resolved.combination,
-            work: labels.map { .score($0) }
-                ?? .generate(GenerationOptions(decoding, maximumNewTokens: limit, stop: stop)),
-            stop: stop)
+        if let labels = try labels(request, task.first) {
+            let plans = task.members.map { member, _ in
+                request.labels == nil
+                    ? member.labelPlan ?? member.plan(for: labels) : member.plan(for: labels)
+            }
+            for plan in plans { try check(plan.check) }
+            return .score(labels, plans)
+        }
+        let stop = try stopTexts(decoding.stop)
+        let options = task.members.map { member, _ in
+            GenerationOptions(decoding, prefix: member.prefix, maximumNewTokens: limit, stop: stop)
+        }
+        for options in options { try check(options.check) }
+        return .generate(options, stop)
     }
 
     private func stopTexts(_ texts: [String]) throws(ServingError) -> StopTexts? {
@@ -81,15 +100,14 @@ struct RequestPreparer: Sendable {
     /// The labels to score: the task's, those of them that the request names, or the request's own texts.
     private func labels(
         _ request: InferenceRequest, _ task: ServedTask
-    ) throws(ServingError) -> ServedTask.LabelSet? {
+    ) throws(ServingError) -> LabelSet? {
         guard let names = request.labels else { return task.labels }
         guard let tokenizer else { throw ServedTask.noTokenizer("labels") }
         do {
             let verbalizer =
                 try task.definition.verbalizer?.restricted(to: names)
                 ?? Verbalizer(names.map { Verbalizer.Label(name: $0, text: $0) })
-            return try ServedTask.LabelSet(
-                names: verbalizer.names, texts: verbalizer.texts, tokenizer: tokenizer)
+            return try LabelSet(names: verbalizer.names, texts: verbalizer.texts, tokenizer: tokenizer)
         } catch let error as TaskError {
             throw ServingError(.invalidRequest, error.message)
         } catch let error as ServingError {
@@ -99,43 +117,47 @@ struct RequestPreparer: Sendable {
         }
     }
 
+    // MARK: What the encoder reads
+
     /// The input as ids, text cut at the task's limit with the end-of-sequence id kept as the last.
     private func ids(
         _ input: InferenceRequest.Input, _ definition: TaskDefinition
     ) throws(ServingError) -> (ids: [Int32], isTruncated: Bool) {
-        let limit = definition.maxInputTokens
+        let text: String
         switch input {
         case .ids(let ids):
-            guard ids.count <= limit else {
-                throw ServingError(
-                    .inputTooLong, "input_ids has \(ids.count) ids; this task takes at most \(limit)")
-            }
-            for (index, id) in ids.enumerated() where id < 0 || id >= configuration.vocabularySize {
-                throw ServingError(
-                    .idOutOfRange,
-                    "input_ids[\(index)] is \(id); this core has ids 0 to \(configuration.vocabularySize - 1)"
-                )
-            }
+            try check(ids, definition)
             return (ids, false)
+        case .rendered(let rendered): text = rendered
         case .text(let value):
-            do { return try encode(definition.template.render(value), definition) } catch let error
-                as TaskError
-            {
+            do { text = try definition.template.render(value) } catch {
                 throw ServingError(.invalidRequest, error.message)
-            } catch let error as ServingError {
-                throw error
-            } catch {
-                throw ServingError(.invalidRequest, "\(error)")
             }
-        case .rendered(let text): return try encode(text, definition)
+        }
+        guard let tokenizer else { throw ServedTask.noTokenizer("text") }
+        return try definition.inputIDs(of: text, tokenizer: tokenizer, configuration: core.configuration)
+    }
+
+    private func check(_ ids: [Int32], _ definition: TaskDefinition) throws(ServingError) {
+        let limit = definition.maxInputTokens
+        guard ids.count <= limit else {
+            throw ServingError(
+                .inputTooLong, "input_ids has \(ids.count) ids; this task takes at most \(limit)")
+        }
+        let vocabulary = core.configuration.vocabularySize
+        for (index, id) in ids.enumerated() where id < 0 || id >= vocabulary {
+            throw ServingError(
+                .idOutOfRange, "input_ids[\(index)] is \(id); this core has ids 0 to \(vocabulary - 1)")
         }
     }
 
-    private func encode(
-        _ text: String, _ definition: TaskDefinition
-    ) throws(ServingError) -> (ids: [Int32], isTruncated: Bool) {
-        guard let tokenizer else { throw ServedTask.noTokenizer("text") }
-        return try definition.inputIDs(of: text, tokenizer: tokenizer, configuration: configuration)
+    private func tooLarge(_ cost: RequestCost) -> ServingError {
+        func gigabytes(_ bytes: Int) -> String { String(format: "%.2f GB", Double(bytes) / 1e9) }
+        return ServingError(
+            .invalidRequest,
+            "generating this may need \(gigabytes(cost.cacheBytes)) of keys and values, more than the "
+                + "\(gigabytes(cacheBytes)) that this engine has for them; lower max_tokens, "
+                + "num_beams or num_return_sequences, or shorten the input")
     }
 }
 
@@ -160,8 +182,8 @@ extension TaskDefinition {
 
 extension GenerationOptions {
     /// A task's or request's decoding settings as the core takes them.
-    init(_ decoding: DecodingDefaults, maximumNewTokens: Int, stop: StopTexts?) {
-        self.init(maximumNewTokens: maximumNewTokens)
+    init(_ decoding: DecodingDefaults, prefix: [Int32], maximumNewTokens: Int, stop: StopTexts?) {
+        self.init(prefix: prefix, maximumNewTokens: maximumNewTokens)
         minimumNewTokens = decoding.minNewTokens
         repetitionPenalty = Float(decoding.repetitionPenalty)
         temperature = Float(decoding.temperature)

@@ -4,7 +4,7 @@ import T5
 import Tasks
 import Tokenization
 
-/// A task made ready for one core: its labels and target prefix as ids.
+/// A task as one core serves it: its labels and target prefix as ids, and how the labels are scored.
 public final class ServedTask: Sendable {
     /// The task's name, `nil` for the bare core.
     public let name: String?
@@ -12,8 +12,10 @@ public final class ServedTask: Sendable {
     public let version: Int?
     /// What the task is: template, labels, limits.
     public let definition: TaskDefinition
-    /// How the labels are scored; `nil` for free text.
+    /// The labels; `nil` for free text.
     package let labels: LabelSet?
+    /// How they are scored.
+    let labelPlan: LabelPlan?
     /// Ids of the definition's target prefix.
     package let prefix: [Int32]
 
@@ -36,50 +38,7 @@ public final class ServedTask: Sendable {
         return ids
     }
 
-    /// Labels of a request or task, ready to be scored.
-    package struct LabelSet: Sendable {
-        package let names: [String]
-        package let texts: [String]
-        package let ids: [[Int32]]
-        package let trie: LabelTrie
-
-        /// Most ids of all labels together: with `maximumTextIDs` it bounds the decoder pass that scores them.
-        static let maximumIDs = 131_072
-
-        /// Tokenizes the labels' texts, each ended by the end-of-sequence id.
-        ///
-        /// - Throws: `ServingError` when two labels have the same ids, or they have too many.
-        init(names: [String], texts: [String], tokenizer: any Tokenizer) throws(ServingError) {
-            self.names = names
-            self.texts = texts
-            var ids: [[Int32]] = []
-            var total = 0
-            for (name, text) in zip(names, texts) {
-                let label = try ServedTask.encode(
-                    text, tokenizer, "the text of the label \"\(name.prefix(80))\"")
-                total += label.count
-                guard total <= Self.maximumIDs else {
-                    throw ServingError(
-                        .taskUnusable,
-                        "the labels' texts have more than \(Self.maximumIDs) ids altogether; shorten them")
-                }
-                ids.append(label)
-            }
-            self.ids = ids
-            var seen: [[Int32]: String] = [:]
-            for (name, ids) in zip(names, ids) {
-                if let other = seen.updateValue(name, forKey: ids) {
-                    throw ServingError(
-                        .taskUnusable,
-                        "the labels \"\(other.prefix(80))\" and \"\(name.prefix(80))\" are the same pieces to "
-                            + "this core's tokenizer; give one of them another text")
-                }
-            }
-            trie = LabelTrie(ids)
-        }
-    }
-
-    /// Makes a task ready.
+    /// A task with a core's tokenizer.
     ///
     /// - Throws: `ServingError` when it needs a tokenizer and the core has none, or when its labels cannot be
     ///   told apart or have too many ids.
@@ -101,6 +60,14 @@ public final class ServedTask: Sendable {
             guard let tokenizer else { throw Self.noTokenizer("target_prefix") }
             prefix = try Self.encode(definition.targetPrefix, tokenizer, "target_prefix").dropLast()
         }
+        labelPlan = labels.map { [prefix] in
+            LabelPlan($0.trie, over: definition.normalize, prefix: prefix)
+        }
+    }
+
+    /// How this task scores labels that a request gives.
+    func plan(for labels: LabelSet) -> LabelPlan {
+        LabelPlan(labels.trie, over: definition.normalize, prefix: prefix)
     }
 
     static func noTokenizer(_ what: String) -> ServingError {

@@ -44,7 +44,8 @@ struct BeamDecoding: DecodingState {
         return TokenScore.highest(candidateCount, of: UnsafeBufferPointer(logits))
     }
 
-    mutating func advance(_ choices: [[TokenScore]]) {
+    /// No id is certain before the search is done.
+    mutating func advance(_ choices: [[TokenScore]], onToken: (Int, Int32) -> Void) {
         var candidates: [(score: Float, branch: Int, id: Int32)] = []
         for (branch, tokens) in choices.enumerated() {
             candidates += tokens.map { (running[branch].score + $0.score, branch, $0.id) }

@@ -46,12 +46,13 @@ struct ChainDecoding: DecodingState {
         }
     }
 
-    mutating func advance(_ choices: [[TokenScore]]) {
+    mutating func advance(_ choices: [[TokenScore]], onToken: (Int, Int32) -> Void) {
         var running: [[Int]] = []
         branches = []
         for (branch, tokens) in choices.enumerated() {
             for (chain, token) in zip(chains[branch], tokens) {
                 generations[chain].ids.append(token.id)
+                onToken(chain, token.id)
                 let ids = generations[chain].ids
                 generations[chain].isFinished = token.id == endID || options.stop?(ids) == true
                 if generations[chain].isFinished || ids.count >= options.maximumNewTokens { continue }

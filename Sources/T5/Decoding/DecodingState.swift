@@ -11,7 +11,10 @@ protocol DecodingState: Sendable {
     func choose(branch: Int, logits: UnsafeMutableBufferPointer<Float>) -> [TokenScore]
 
     /// Goes on to the next pass with what was chosen for each branch.
-    mutating func advance(_ choices: [[TokenScore]])
+    ///
+    /// - Parameter onToken: Called with each id that is certain to be in an answer, and with the answer's place
+    ///   among `generations`.
+    mutating func advance(_ choices: [[TokenScore]], onToken: (_ generation: Int, _ id: Int32) -> Void)
 
     /// The generated sequences, the best first, once the request is done.
     var generations: [Generation] { get }

@@ -44,8 +44,7 @@ public final class GenerationBatch {
     public func add(_ encoded: EncodedBatch, sequence: Int, _ options: GenerationOptions) throws(T5Error)
         -> Int
     {
-        try options.validate()
-        try session.check(options.prefix)
+        try options.check(session.configuration)
         let (start, end) = (session.configuration.decoderStartID, session.configuration.endOfSequenceID)
         let state: any DecodingState =
             options.beamCount > 1
@@ -61,10 +60,20 @@ public final class GenerationBatch {
         return nextTicket - 1
     }
 
+    /// Drops a sequence before it is done: it takes part in no further step.
+    public func remove(_ ticket: Int) {
+        entries.removeAll { $0.ticket == ticket }
+        hasChanged = true
+    }
+
     /// One decoder pass over all sequences, and the choice of their next ids.
     ///
+    /// - Parameter onToken: Called with each new id, the ticket of its sequence and, where several sequences
+    ///   are sampled for one, its place among those; not with a beam search's, which may still be discarded.
     /// - Returns: Those that are done, which leave.
-    public func step() -> [Finished] {
+    public func step(
+        onToken: (_ ticket: Int, _ generation: Int, _ id: Int32) -> Void = { _, _, _ in }
+    ) -> [Finished] {
         guard !isEmpty else { return [] }
         releaseEncoderRows()
         var inputs: [DecoderInput] = []
@@ -80,7 +89,10 @@ public final class GenerationBatch {
             }
         }
         let choices = choose(session.decode(inputs), rows)
-        for (index, choices) in choices.enumerated() { entries[index].advance(choices) }
+        for (index, choices) in choices.enumerated() {
+            let ticket = entries[index].ticket
+            entries[index].advance(choices) { onToken(ticket, $0, $1) }
+        }
         var finished: [Finished] = []
         entries.removeAll { entry in
             guard entry.state.branches.isEmpty else { return false }
@@ -149,7 +161,7 @@ public final class GenerationBatch {
             guard 2 * kept.reduce(0, { $0 + encoded.range(of: $1).count }) < encoded.rowCount else {
                 continue
             }
-            let smaller = encoded.keeping(kept, rowSize: session.cacheRowSize)
+            let smaller = encoded.keeping(kept, rowSize: session.core.cacheRowSize)
             var place = 0
             for index in indices {
                 if entries[index].number != kept[place] { place += 1 }
@@ -166,8 +178,8 @@ extension GenerationBatch.Entry {
 
     /// Advances the state, and has the branches that go on take their origins' caches: the first to continue
     /// an origin takes it over, others a copy.
-    fileprivate mutating func advance(_ choices: [[TokenScore]]) {
-        state.advance(choices)
+    fileprivate mutating func advance(_ choices: [[TokenScore]], onToken: (Int, Int32) -> Void) {
+        state.advance(choices, onToken: onToken)
         var isTaken = Array(repeating: false, count: sequences.count)
         sequences = state.branches.map { branch in
             defer { isTaken[branch.origin] = true }
@@ -176,16 +188,18 @@ extension GenerationBatch.Entry {
     }
 }
 
-extension T5Session {
+extension T5Core {
     /// Bytes of one position's keys and values in one decoder layer.
-    var cacheRowSize: Int { 2 * configuration.innerWidth * layers.cacheElementSize }
+    var cacheRowSize: Int { 2 * configuration.innerWidth * (precision == .float32 ? 4 : 2) }
 
     /// Most bytes that generating from so many encoder rows holds in keys and values.
     public func cacheBytes(encoderRows: Int, _ options: GenerationOptions) -> Int {
         // Twice the encoder rows: see `GenerationBatch.releaseEncoderRows`.
         (2 * encoderRows + options.cachePositions) * configuration.decoderLayers * cacheRowSize
     }
+}
 
+extension T5Session {
     /// Generates for sequences of an encoded batch, all together to the end.
     ///
     /// - Parameters:

@@ -56,8 +56,9 @@ public struct GenerationOptions: Sendable {
     /// Decoder rows that a step takes.
     public var branchCount: Int { max(beamCount, returnedSequences) }
 
-    /// Refuses options out of their range, and options that contradict each other.
-    func validate() throws(T5Error) {
+    /// Refuses options out of their range, options that contradict each other, and ids that a core lacks.
+    public func check(_ configuration: T5Configuration) throws(T5Error) {
+        try configuration.check(prefix)
         func check(_ passes: Bool, _ message: @autoclosure () -> String) throws(T5Error) {
             guard passes else { throw T5Error(.input, message()) }
         }

@@ -54,12 +54,10 @@ public struct LabelTrie: Sendable {
         isNeeded[0] = true
         return nodes.indices.filter { isNeeded[$0] }
     }
-}
 
-/// Over what the probability of each piece of a label is taken.
-public enum LabelNormalization: String, Sendable {
-    /// Over the children of its node in the trie: the labels' probabilities sum to 1.
-    case labels
-    /// Over all pieces.
-    case vocabulary
+    /// For each id of a label the ids over which scoring by the labels takes its probability: those of the
+    /// children of its node's parent, in the trie's order.
+    package func candidates(of label: Int) -> [[Int32]] {
+        paths[label].map { node in nodes[nodes[node].parent].children.map { nodes[$0].token } }
+    }
 }

@@ -19,7 +19,7 @@ extension T5Session {
             guard !input.rows.isEmpty || !input.ids.isEmpty else {
                 throw T5Error(.input, "a sequence must have at least one row")
             }
-            try check(input.ids)
+            try configuration.check(input.ids)
             try checkFinite(input.rows)
             lengths.append((lengths.last ?? 0) + input.rows.count / d + input.ids.count)
         }

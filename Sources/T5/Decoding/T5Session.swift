@@ -24,15 +24,6 @@ public final class T5Session {
         layers = core.makeLayers(pool: pool)
     }
 
-    /// Checks that every id can be looked up.
-    func check(_ ids: [Int32]) throws(T5Error) {
-        for id in ids where id < 0 || id >= configuration.vocabularySize {
-            throw T5Error(
-                .input, "id \(id) is out of range; this core has ids 0 to \(configuration.vocabularySize - 1)"
-            )
-        }
-    }
-
     /// Copies an id's embedding row.
     func embed(_ id: Int32, into row: UnsafeMutablePointer<Float>) {
         core.embedding.widenRow(Int(id), into: row)

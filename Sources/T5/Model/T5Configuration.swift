@@ -55,6 +55,15 @@ public struct T5Configuration: Sendable, Equatable {
     /// Width of all heads together; may differ from `modelWidth`.
     public var innerWidth: Int { heads * headWidth }
 
+    /// Checks that every id is one of the core's.
+    ///
+    /// - Throws: `T5Error` naming the first that is not.
+    public func check(_ ids: [Int32]) throws(T5Error) {
+        for id in ids where id < 0 || id >= vocabularySize {
+            throw T5Error(.input, "id \(id) is out of range; this core has ids 0 to \(vocabularySize - 1)")
+        }
+    }
+
     /// Largest extent accepted for any field, so that no product of two overflows or exhausts memory unseen.
     static let maximumExtent = 1 << 24
 

@@ -6,11 +6,7 @@ extension T5Core {
     /// - Throws: `T5Error` when an id is out of range.
     public func embeddings(of ids: [Int32]) throws(T5Error) -> [Float] {
         let width = configuration.modelWidth
-        for id in ids where !(0..<configuration.vocabularySize).contains(Int(id)) {
-            throw T5Error(
-                .input, "id \(id) is out of range; this core has ids 0 to \(configuration.vocabularySize - 1)"
-            )
-        }
+        try configuration.check(ids)
         return [Float](unsafeUninitializedCapacity: ids.count * width) { rows, initialized in
             if let start = rows.baseAddress {
                 for (index, id) in ids.enumerated() {

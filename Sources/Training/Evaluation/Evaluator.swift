@@ -42,7 +42,7 @@ final class Evaluator {
     func answers(_ candidates: [Candidate]) throws(TrainingError) -> [Answers] {
         let names = candidates.indices.map { "candidate-\($0)" }
         let tasks = zip(names, candidates).map { name, candidate in
-            (name, CandidateTask(candidate.task, prompt: candidate.prompt))
+            (name, ResolvedTask(name, candidate.task, prompt: candidate.prompt))
         }
         let engine = InferenceEngine(
             core: core, tokenizer: tokenizer, candidates: Dictionary(uniqueKeysWithValues: tasks), pool: pool)

@@ -109,9 +109,12 @@ public final class TaskEvaluation {
             let file = files[first.task.definition]
         {
             let name = references.joined(separator: ",")
+            let ensemble: ResolvedTask
+            do { ensemble = try ResolvedTask(name, members, combination: combination) } catch {
+                throw TrainingError(wrapping: error)
+            }
             let engine = InferenceEngine(
-                core: core, tokenizer: tokenizer,
-                candidates: [name: CandidateTask(members, combination: combination)], pool: pool)
+                core: core, tokenizer: tokenizer, candidates: [name: ensemble], pool: pool)
             let answers = try Evaluator.answers(of: engine, name, file.examples)
             results.append(
                 try result(

@@ -49,7 +49,7 @@ struct CoreProbeCommand: ParsableCommand {
         beams.beamCount = 4
         let generations = try session.generate(encoded, [(0, greedy), (0, beams)])
         let scores = try session.scoreLabels(
-            encoded, [(0, LabelScoringOptions(trie: LabelTrie(input.labels), normalization: .vocabulary))])[0]
+            encoded, [(0, LabelPlan(LabelTrie(input.labels), over: .vocabulary))])[0]
         return [
             "encoder_first": JSONValue(Array(rows.prefix(min(8, width)))),
             "encoder_last": JSONValue(Array(rows.suffix(width).prefix(8))),

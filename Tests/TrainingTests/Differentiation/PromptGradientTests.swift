@@ -78,16 +78,8 @@ struct PromptGradientTests {
             let frozen = try FrozenCore(core: core, pool: pool)
             var likelihoods: [Double] = []
             for normalization in [LabelNormalization.labels, .vocabulary] {
-                let scores = try session.scoreLabels(
-                    encoded,
-                    [
-                        (
-                            0,
-                            LabelScoringOptions(
-                                trie: LabelTrie(labels), normalization: normalization, prefix: [3, 2])
-                        )
-                    ])[
-                        0]
+                let plan = LabelPlan(LabelTrie(labels), over: normalization, prefix: [3, 2])
+                let scores = try session.scoreLabels(encoded, [(0, plan)])[0]
                 let candidates: [[[Int32]]?] =
                     normalization == .labels
                     ? [[[5, 9], [6, 7], [1]], [[9, 5], [6, 7], [1]], [[5, 9], [1]]] : [nil, nil, nil]
