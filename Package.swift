@@ -129,7 +129,7 @@ let package = Package(
             name: "PromptStoreTests", dependencies: ["Basics", "TestSupport", "PromptStore", "JSON", "LMDB"],
             swiftSettings: settings),
         .testTarget(
-            name: "TasksTests", dependencies: ["Basics", "TestSupport", "Tasks", "JSON"],
+            name: "TasksTests", dependencies: ["Basics", "TestSupport", "Tasks", "JSON", "T5"],
             swiftSettings: settings),
         .testTarget(
             name: "ServingTests",

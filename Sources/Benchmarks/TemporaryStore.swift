@@ -29,8 +29,8 @@ final class TemporaryStore {
         holdsEndBack: Bool = false, longestInput: Int = 512, progress: (String) -> Void = { _ in },
         _ task: @escaping (Int) throws -> RequestSet.Task
     ) throws {
-        var decoding = DecodingDefaults()
-        if holdsEndBack { decoding.minNewTokens = newTokens ?? 0 }
+        var decoding = DecodingOptions()
+        if holdsEndBack { decoding.minimumNewTokens = newTokens ?? 0 }
         let fingerprint = core.fingerprint
         for start in stride(from: indices.lowerBound, to: indices.upperBound, by: 500) {
             let part = Array(start..<min(start + 500, indices.upperBound))

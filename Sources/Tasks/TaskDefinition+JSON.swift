@@ -1,4 +1,5 @@
 import JSON
+import T5
 
 extension TaskDefinition {
     /// The keys of `task.json`, in the order ``json`` writes them.
@@ -28,7 +29,7 @@ extension TaskDefinition {
             metric: reader["metric"]?.choice(),
             maxInputTokens: reader["max_input_tokens"]?.integer(in: Self.inputTokenLimits) ?? 512,
             maxNewTokens: reader["max_new_tokens"]?.integer(in: Self.newTokenLimits) ?? 32,
-            decoding: Self.decoding(reader["decoding"]?.object().object),
+            decoding: Self.decoding(reader["decoding"]?.object(keys: DecodingOptions.keys)),
             targetPrefix: reader["target_prefix"]?.string() ?? "",
             normalize: reader["normalize"]?.choice() ?? .labels)
     }
@@ -53,9 +54,9 @@ extension TaskDefinition {
         return object
     }
 
-    private static func decoding(_ object: JSONObject?) throws(TaskError) -> DecodingDefaults {
-        guard let object else { return DecodingDefaults() }
-        return try DecodingDefaults(json: object)
+    private static func decoding(_ reader: ObjectReader<TaskError>?) throws(TaskError) -> DecodingOptions {
+        guard let reader else { return DecodingOptions() }
+        return try DecodingOptions(reader)
     }
 
     private static func verbalizer(

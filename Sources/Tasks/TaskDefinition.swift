@@ -25,7 +25,7 @@ public struct TaskDefinition: Sendable, Hashable {
     /// Free-text answers end after this many ids.
     public let maxNewTokens: Int
     /// How free text is decoded unless a request says otherwise.
-    public let decoding: DecodingDefaults
+    public let decoding: DecodingOptions
     /// Text whose ids the decoder is given before every answer; may be empty.
     public let targetPrefix: String
     /// Over what the probability of each piece of a label is taken. Over the vocabulary the labels' probabilities
@@ -36,7 +36,7 @@ public struct TaskDefinition: Sendable, Hashable {
     public init(
         name: String, description: String = "", template: Template, verbalizer: Verbalizer? = nil,
         metric: Metric? = nil, maxInputTokens: Int = 512, maxNewTokens: Int = 32,
-        decoding: DecodingDefaults = DecodingDefaults(), targetPrefix: String = "",
+        decoding: DecodingOptions = DecodingOptions(), targetPrefix: String = "",
         normalize: LabelNormalization = .labels
     ) throws(TaskError) {
         self.name = name
@@ -80,10 +80,10 @@ public struct TaskDefinition: Sendable, Hashable {
         try metric.validate(for: verbalizer)
         try check(maxInputTokens, Self.inputTokenLimits, "max_input_tokens")
         try check(maxNewTokens, Self.newTokenLimits, "max_new_tokens")
-        try decoding.validate(at: "decoding.")
+        if let problem = decoding.problem(at: "decoding.") { throw TaskError(problem) }
         try check(
-            decoding.minNewTokens <= maxNewTokens,
-            "\"decoding.min_new_tokens\": \(decoding.minNewTokens) was found, at most \"max_new_tokens\" "
+            decoding.minimumNewTokens <= maxNewTokens,
+            "\"decoding.min_new_tokens\": \(decoding.minimumNewTokens) was found, at most \"max_new_tokens\" "
                 + "(\(maxNewTokens)) was expected")
     }
 }

@@ -30,12 +30,12 @@ struct DecodingRequestTests {
         let session = T5Session(core: fixture.core, pool: fixture.pool)
         let encoded = try session.encode([T5Input(rows: [], ids: [3000, 4000, 5000, 1])])
         var beams = GenerationOptions(maximumNewTokens: 12)
-        beams.beamCount = 5
+        beams.decoding.beamCount = 5
         var samples = GenerationOptions(maximumNewTokens: 12)
-        samples.temperature = 1.5
-        samples.topK = 30
-        samples.topP = 0.95
-        samples.seed = 9
+        samples.decoding.temperature = 1.5
+        samples.decoding.topK = 30
+        samples.decoding.topP = 0.95
+        samples.decoding.seed = 9
         let expected = try session.generate(
             encoded, [(0, GenerationOptions(maximumNewTokens: 12)), (0, beams), (0, samples)])
         let request = #"{"task": null, "input_ids": [3000, 4000, 5000, 1], "max_tokens": 12"#

@@ -61,12 +61,12 @@ struct DecodingGolden {
 
     private static func options(_ run: JSONObject, limit: Int) -> GenerationOptions {
         var options = GenerationOptions(prefix: ids(run["prefix"]), maximumNewTokens: limit)
-        options.beamCount = run["num_beams"]?.int ?? 1
-        options.lengthPenalty = run["length_penalty"]?.double ?? 1
-        options.earlyStopping = run["early_stopping"] == true
-        options.returnedSequences = run["num_return_sequences"]?.int ?? 1
-        options.repetitionPenalty = Float(run["repetition_penalty"]?.double ?? 1)
-        options.minimumNewTokens = run["min_new_tokens"]?.int ?? 0
+        options.decoding.beamCount = run["num_beams"]?.int ?? 1
+        options.decoding.lengthPenalty = run["length_penalty"]?.double ?? 1
+        options.decoding.earlyStopping = run["early_stopping"] == true
+        options.decoding.returnedSequences = run["num_return_sequences"]?.int ?? 1
+        options.decoding.repetitionPenalty = run["repetition_penalty"]?.double ?? 1
+        options.decoding.minimumNewTokens = run["min_new_tokens"]?.int ?? 0
         return options
     }
 }

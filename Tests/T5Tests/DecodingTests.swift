@@ -20,7 +20,7 @@ struct DecodingTests {
         let session = try session(golden)
         let encoded = try session.encode(golden.sequences.map(\.input))
         var options = GenerationOptions(maximumNewTokens: 12)
-        options.beamCount = 4
+        options.decoding.beamCount = 4
         let generations = try session.generate(encoded, golden.sequences.indices.map { ($0, options) })
         for (generation, sequence) in zip(generations, golden.sequences) {
             #expect(!sequence.beam4.isEmpty)
@@ -54,12 +54,12 @@ struct DecodingTests {
         var requests = decoding.runs.map { (sequence: $0.sequence, options: $0.options) }
         for seed in 0..<60 {
             var options = GenerationOptions(maximumNewTokens: 1 + seed % 16)
-            options.temperature = 0.8
-            options.topK = seed % 2 == 0 ? 0 : 10
-            options.topP = seed % 4 < 2 ? 1 : 0.9
-            options.seed = UInt64(seed)
-            options.returnedSequences = 1 + seed % 3
-            if seed % 5 == 0 { options.stop = { ids in ids.count >= 3 && (ids.last ?? 0) % 3 == 0 } }
+            options.decoding.temperature = 0.8
+            options.decoding.topK = seed % 2 == 0 ? 0 : 10
+            options.decoding.topP = seed % 4 < 2 ? 1 : 0.9
+            options.decoding.seed = UInt64(seed)
+            options.decoding.returnedSequences = 1 + seed % 3
+            if seed % 5 == 0 { options.isComplete = { ids in ids.count >= 3 && (ids.last ?? 0) % 3 == 0 } }
             requests.append((seed % decoding.golden.sequences.count, options))
         }
         let alone = try requests.map { request in
@@ -106,14 +106,14 @@ struct DecodingTests {
         let index = try #require(golden.sequences.firstIndex { $0.greedy.count == 12 })
         let greedy = golden.sequences[index].greedy
         var options = GenerationOptions(maximumNewTokens: 12)
-        options.stop = { $0.suffix(2) == greedy[4..<6] }
+        options.isComplete = { $0.suffix(2) == greedy[4..<6] }
         let stopped = try session.generate(encoded, [(index, options)])[0]
         let end = (2...12).first { greedy[..<$0].suffix(2) == greedy[4..<6] }
         #expect(stopped.ids == Array(greedy.prefix(end ?? 0)) && stopped.isFinished)
 
-        options.stop = { $0.count == 3 }
-        options.beamCount = 3
-        options.returnedSequences = 3
+        options.isComplete = { $0.count == 3 }
+        options.decoding.beamCount = 3
+        options.decoding.returnedSequences = 3
         let beams = try session.generateAll(encoded, [(index, options)])[0]
         #expect(beams.count == 3 && Set(beams.map(\.ids)).count == 3)
         #expect(beams.allSatisfy { $0.isFinished && ($0.ids.count == 3 || $0.ids.last == 1) })
@@ -125,12 +125,14 @@ struct DecodingTests {
         let session = try session(golden)
         let encoded = try session.encode([golden.sequences[0].input])
         let changes: [(inout GenerationOptions) -> Void] = [
-            { $0.maximumNewTokens = 0 }, { $0.beamCount = 0 }, { $0.returnedSequences = 0 },
-            { $0.returnedSequences = 2 }, { $0.topP = 0 }, { $0.temperature = -1 }, { $0.temperature = .nan },
-            { $0.repetitionPenalty = 0 }, { $0.prefix = [100] }, { $0.prefix = [-1] },
+            { $0.maximumNewTokens = 0 }, { $0.decoding.beamCount = 0 }, { $0.decoding.returnedSequences = 0 },
+            { $0.decoding.returnedSequences = 2 }, { $0.decoding.topP = 0 }, { $0.decoding.temperature = -1 },
+            { $0.decoding.temperature = .nan },
+            { $0.decoding.repetitionPenalty = 0 }, { $0.prefix = [100] }, { $0.prefix = [-1] },
+            { $0.decoding.stop = ["x"] },
             {
-                $0.beamCount = 2
-                $0.temperature = 1
+                $0.decoding.beamCount = 2
+                $0.decoding.temperature = 1
             },
         ]
         for change in changes {

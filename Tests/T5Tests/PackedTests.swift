@@ -142,7 +142,7 @@ struct PackedTests {
         func options(_ index: Int) -> GenerationOptions {
             // The last ones generate longest, so that most of the batch leaves before them.
             var options = GenerationOptions(maximumNewTokens: index < 6 ? 1 : 9)
-            options.minimumNewTokens = options.maximumNewTokens
+            options.decoding.minimumNewTokens = options.maximumNewTokens
             return options
         }
         let together = try session.generate(

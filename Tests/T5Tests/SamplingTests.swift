@@ -70,9 +70,9 @@ struct SamplingTests {
         let encoded = try session.encode(golden.sequences.map(\.input))
         func options(_ seed: UInt64?, returned: Int = 1) -> GenerationOptions {
             var options = GenerationOptions(maximumNewTokens: 12)
-            options.temperature = 1.5
-            options.seed = seed
-            options.returnedSequences = returned
+            options.decoding.temperature = 1.5
+            options.decoding.seed = seed
+            options.decoding.returnedSequences = returned
             return options
         }
         func alone(_ options: GenerationOptions) throws -> [[Int32]] {

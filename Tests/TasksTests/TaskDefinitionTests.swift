@@ -1,4 +1,5 @@
 import JSON
+import T5
 import Tasks
 import Testing
 
@@ -14,7 +15,7 @@ struct TaskDefinitionTests {
         #expect(task.metric == .exactMatch)
         #expect(task.maxInputTokens == 512)
         #expect(task.maxNewTokens == 32)
-        #expect(task.decoding == DecodingDefaults())
+        #expect(task.decoding == DecodingOptions())
         #expect(task.targetPrefix == "")
         #expect(task.normalize == .labels)
     }
@@ -194,8 +195,8 @@ struct TaskDefinitionTests {
         expectRefusal("\"max_new_tokens\"") {
             try TaskDefinition(name: "t", template: template, maxNewTokens: 0)
         }
-        var decoding = DecodingDefaults()
-        decoding.minNewTokens = 9
+        var decoding = DecodingOptions()
+        decoding.minimumNewTokens = 9
         expectRefusal("decoding.min_new_tokens", "max_new_tokens") {
             try TaskDefinition(name: "t", template: template, maxNewTokens: 8, decoding: decoding)
         }

@@ -31,7 +31,7 @@ extension PreparedRequest {
         }
         var answer = answer(
             outputs.first?.text, outputs.first?.ids ?? [], outputs.first?.finishReason ?? .length)
-        if options.contains(where: { $0.returnedSequences > 1 }) { answer.outputs = outputs }
+        if options.contains(where: { $0.decoding.returnedSequences > 1 }) { answer.outputs = outputs }
         answer.usage.outputTokens = outputs.reduce(0) { $0 + $1.ids.count }
         return InferenceResponse(id: id, result: .success(answer))
     }

@@ -1,4 +1,5 @@
 import Foundation
+import JSON
 import T5
 import Tasks
 import Tokenization
@@ -58,18 +59,17 @@ public struct RequestPreparer: Sendable {
         of request: InferenceRequest, _ task: ResolvedTask
     ) throws(ServingError) -> PreparedRequest.Goal {
         let definition = task.first.definition
-        let decoding: DecodingDefaults
-        do {
-            decoding = try definition.decoding.overridden(by: request.decoding)
-        } catch {
-            throw ServingError(.invalidRequest, error.message)
+        let reader = try ObjectReader(request.decoding, nullIsAbsent: true) {
+            ServingError(.invalidRequest, $0)
         }
+        let decoding = try DecodingOptions(reader, over: definition.decoding)
         let limit = request.maximumNewTokens ?? definition.maxNewTokens
         guard TaskDefinition.newTokenLimits.contains(limit) else {
             throw ServingError(
                 .invalidRequest,
-                "max_tokens is \(limit); at most \(TaskDefinition.newTokenLimits.upperBound) "
-                    + "was expected")
+                JSONValue.mismatch(
+                    "max_tokens", found: "the number \(limit)",
+                    expected: "an integer from 1 to \(TaskDefinition.newTokenLimits.upperBound)"))
         }
         // What the core lacks would be refused there with everything that shares the batch.
         func check(_ check: (T5Configuration) throws(T5Error) -> Void) throws(ServingError) {
@@ -85,7 +85,10 @@ public struct RequestPreparer: Sendable {
         }
         let stop = try stopTexts(decoding.stop)
         let options = task.members.map { member, _ in
-            GenerationOptions(decoding, prefix: member.prefix, maximumNewTokens: limit, stop: stop)
+            var options = GenerationOptions(
+                prefix: member.prefix, maximumNewTokens: limit, decoding: decoding)
+            if let stop { options.isComplete = { stop.areReached(by: $0) } }
+            return options
         }
         for options in options { try check(options.check) }
         return .generate(options, stop)
@@ -177,23 +180,5 @@ extension TaskDefinition {
                     + "tokenizer and checkpoint do not belong together")
         }
         return (ids, isTruncated)
-    }
-}
-
-extension GenerationOptions {
-    /// A task's or request's decoding settings as the core takes them.
-    init(_ decoding: DecodingDefaults, prefix: [Int32], maximumNewTokens: Int, stop: StopTexts?) {
-        self.init(prefix: prefix, maximumNewTokens: maximumNewTokens)
-        minimumNewTokens = decoding.minNewTokens
-        repetitionPenalty = Float(decoding.repetitionPenalty)
-        temperature = Float(decoding.temperature)
-        topK = decoding.topK
-        topP = decoding.topP
-        seed = decoding.seed
-        beamCount = decoding.beamCount
-        lengthPenalty = decoding.lengthPenalty
-        earlyStopping = decoding.earlyStopping
-        returnedSequences = decoding.returnSequenceCount
-        if let stop { self.stop = { stop.areReached(by: $0) } }
     }
 }

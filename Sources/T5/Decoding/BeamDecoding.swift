@@ -11,6 +11,7 @@ struct BeamDecoding: DecodingState {
     }
 
     private let options: GenerationOptions
+    private var decoding: DecodingOptions { options.decoding }
     private let rules: LogitsRules
     private let endID: Int32
     private let processor: Processor
@@ -31,11 +32,11 @@ struct BeamDecoding: DecodingState {
         branches = [DecodingBranch(origin: 0, tokens: rules.given)]
     }
 
-    var generations: [Generation] { finished.prefix(options.returnedSequences).map(\.generation) }
+    var generations: [Generation] { finished.prefix(decoding.returnedSequences).map(\.generation) }
 
     /// Continuations considered in a step: of these at most `beamCount` end with the end-of-sequence id, so
     /// that enough remain to go on.
-    private var candidateCount: Int { 2 * options.beamCount }
+    private var candidateCount: Int { 2 * decoding.beamCount }
 
     func choose(branch: Int, logits: UnsafeMutableBufferPointer<Float>) -> [TokenScore] {
         let total = Float(pp_f32_log_sum_exp(processor.kernels, logits.baseAddress, logits.count))
@@ -55,18 +56,18 @@ struct BeamDecoding: DecodingState {
         }
 
         let length = (running.first?.ids.count ?? 0) + 1
-        let divisor = Float(pow(Double(length), options.lengthPenalty))
+        let divisor = Float(pow(Double(length), decoding.lengthPenalty))
         var continued: [Beam] = []
         branches = []
         for (rank, candidate) in candidates.prefix(candidateCount).enumerated() {
             // Only the best `beamCount` may finish, the others are there to go on.
-            guard rank < options.beamCount || continued.count < options.beamCount else { break }
+            guard rank < decoding.beamCount || continued.count < decoding.beamCount else { break }
             let ids = running[candidate.branch].ids + [candidate.id]
-            let isEnd = candidate.id == endID || options.stop?(ids) == true
+            let isEnd = candidate.id == endID || options.isComplete?(ids) == true
             if isEnd || length >= options.maximumNewTokens {
-                guard rank < options.beamCount else { continue }
+                guard rank < decoding.beamCount else { continue }
                 finish(Generation(ids: ids, isFinished: isEnd), score: candidate.score / divisor)
-            } else if continued.count < options.beamCount {
+            } else if continued.count < decoding.beamCount {
                 continued.append(Beam(ids: ids, score: candidate.score))
                 branches.append(DecodingBranch(origin: candidate.branch, tokens: [candidate.id]))
             }
@@ -78,13 +79,13 @@ struct BeamDecoding: DecodingState {
     private mutating func finish(_ generation: Generation, score: Float) {
         let place = finished.firstIndex { $0.score < score } ?? finished.count
         finished.insert((generation, score), at: place)
-        if finished.count > options.beamCount { finished.removeLast() }
+        if finished.count > decoding.beamCount { finished.removeLast() }
     }
 
     /// Whether there are enough finished sequences and none of the running ones, as good as it now is, beats
     /// the worst of them.
     private func isDecided(bestRunningScore: Float) -> Bool {
-        guard finished.count == options.beamCount, let worst = finished.last else { return false }
-        return options.earlyStopping || !(bestRunningScore > worst.score)
+        guard finished.count == decoding.beamCount, let worst = finished.last else { return false }
+        return decoding.earlyStopping || !(bestRunningScore > worst.score)
     }
 }

@@ -17,14 +17,15 @@ struct ChainDecoding: DecodingState {
         self.options = options
         self.endID = endID
         rules = LogitsRules(options, startID: startID, endID: endID)
-        if options.temperature > 0 {
+        let decoding = options.decoding
+        if decoding.temperature > 0 {
             sampler = TokenSampler(
-                temperature: options.temperature, topK: options.topK, topP: options.topP,
-                seed: options.seed ?? UInt64.random(in: 0 ... .max))
+                temperature: Float(decoding.temperature), topK: decoding.topK, topP: decoding.topP,
+                seed: decoding.seed ?? UInt64.random(in: 0 ... .max))
         } else {
             sampler = nil
         }
-        generations = Array(repeating: Generation(), count: options.returnedSequences)
+        generations = Array(repeating: Generation(), count: decoding.returnedSequences)
         chains = [Array(generations.indices)]
         branches = [DecodingBranch(origin: 0, tokens: rules.given)]
     }
@@ -54,7 +55,7 @@ struct ChainDecoding: DecodingState {
                 generations[chain].ids.append(token.id)
                 onToken(chain, token.id)
                 let ids = generations[chain].ids
-                generations[chain].isFinished = token.id == endID || options.stop?(ids) == true
+                generations[chain].isFinished = token.id == endID || options.isComplete?(ids) == true
                 if generations[chain].isFinished || ids.count >= options.maximumNewTokens { continue }
                 running.append([chain])
                 branches.append(DecodingBranch(origin: branch, tokens: [token.id]))

@@ -47,7 +47,7 @@ public final class GenerationBatch {
         try options.check(session.configuration)
         let (start, end) = (session.configuration.decoderStartID, session.configuration.endOfSequenceID)
         let state: any DecodingState =
-            options.beamCount > 1
+            options.decoding.beamCount > 1
             ? BeamDecoding(options, startID: start, endID: end, processor: session.pool.processor)
             : ChainDecoding(options, startID: start, endID: end)
         let limit = options.prefix.count + options.maximumNewTokens

@@ -9,8 +9,8 @@ struct LogitsRules: Sendable {
 
     init(_ options: GenerationOptions, startID: Int32, endID: Int32) {
         given = [startID] + options.prefix
-        repetitionPenalty = options.repetitionPenalty
-        minimumNewTokens = options.minimumNewTokens
+        repetitionPenalty = Float(options.decoding.repetitionPenalty)
+        minimumNewTokens = options.decoding.minimumNewTokens
         self.endID = endID
     }
 

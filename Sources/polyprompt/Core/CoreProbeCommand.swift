@@ -46,7 +46,7 @@ struct CoreProbeCommand: ParsableCommand {
         let width = session.core.configuration.modelWidth
         let greedy = GenerationOptions(maximumNewTokens: 12)
         var beams = greedy
-        beams.beamCount = 4
+        beams.decoding.beamCount = 4
         let generations = try session.generate(encoded, [(0, greedy), (0, beams)])
         let scores = try session.scoreLabels(
             encoded, [(0, LabelPlan(LabelTrie(input.labels), over: .vocabulary))])[0]
