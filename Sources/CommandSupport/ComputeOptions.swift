@@ -7,27 +7,22 @@ import Tensors
 extension T5Core.Precision: ExpressibleByArgument {}
 extension Logger.Level: @retroactive ExpressibleByArgument {}
 
-/// What every command that computes takes.
-package struct ComputeOptions: ParsableArguments {
+extension ArgumentHelp {
+    /// Of `--core`.
+    package static let core = ArgumentHelp(
+        "The core: a Hugging Face T5 directory, or random:t5-small, random:t5-base, random:t5-large or "
+            + "random:t5-v1_1-base for random weights of that shape.", valueName: "dir")
+    /// Of `--threads`.
+    package static let threads = ArgumentHelp(
+        "Threads that compute (default: one a processor).", valueName: "n")
+}
+
+/// How many threads a command computes with.
+package struct ThreadOptions: ParsableArguments {
     package init() {}
 
-    @Option(
-        help: ArgumentHelp(
-            "The core: a Hugging Face T5 directory, or random:t5-small, random:t5-base, random:t5-large or "
-                + "random:t5-v1_1-base for random weights of that shape.", valueName: "dir"))
-    package var core: String
-
-    @Option(
-        help: ArgumentHelp(
-            "How to compute: float32, bfloat16 or int8 (default: bfloat16 where the CPU has it, else float32).",
-            valueName: "type"))
-    package var precision: T5Core.Precision?
-
-    @Option(help: ArgumentHelp("Threads that compute (default: one a processor).", valueName: "n"))
+    @Option(help: .threads)
     package var threads: Int?
-
-    @Option(help: "What to report on standard error: trace, debug, info, notice, warning, error.")
-    package var logLevel: Logger.Level = .notice
 
     package func validate() throws {
         if let threads, !(1...1024).contains(threads) {
@@ -35,9 +30,39 @@ package struct ComputeOptions: ParsableArguments {
         }
     }
 
-    package func makePool() -> WorkerPool {
-        WorkerPool(threadCount: threads ?? WorkerPool.availableProcessors)
-    }
+    /// The number asked for, else that of the processors.
+    package var count: Int { threads ?? WorkerPool.availableProcessors }
+}
+
+/// How a command computes.
+package struct EngineOptions: ParsableArguments {
+    package init() {}
+
+    @Option(
+        help: ArgumentHelp(
+            "How to compute: float32, bfloat16 or int8 (default: bfloat16 where the CPU has it, else float32).",
+            valueName: "type"))
+    package var precision: T5Core.Precision?
+
+    @OptionGroup package var threads: ThreadOptions
+}
+
+/// What every command takes that computes with a core.
+package struct ComputeOptions: ParsableArguments {
+    package init() {}
+
+    @Option(help: .core)
+    package var core: String
+
+    @OptionGroup private var engine: EngineOptions
+
+    @Option(help: "What to report on standard error: trace, debug, info, notice, warning, error.")
+    package var logLevel: Logger.Level = .notice
+
+    /// The precision asked for; `nil` for the one that suits the CPU.
+    package var precision: T5Core.Precision? { engine.precision }
+
+    package func makePool() -> WorkerPool { WorkerPool(threadCount: engine.threads.count) }
 
     package func makeLogger() -> Logger {
         var logger = Logger(label: "polyprompt") { StreamLogHandler.standardError(label: $0) }

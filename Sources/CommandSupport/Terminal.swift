@@ -35,22 +35,6 @@ extension Double {
     package func formatted(digits: Int) -> String { String(format: "%.\(digits)f", self) }
 }
 
-/// Gives a report as a table on standard output, and as JSON too where that is asked for.
-///
-/// - Parameter path: Where the JSON goes; `-` for standard output, without the table; `nil` for nowhere.
-package func giveReport(_ table: String, json: String, to path: String?) throws(CommandError) {
-    if path != "-" { print(table) }
-    guard let path else { return }
-    let bytes = Data(json.utf8)
-    if path == "-" {
-        FileHandle.standardOutput.write(bytes)
-    } else {
-        do { try bytes.write(to: URL(fileURLWithPath: path)) } catch {
-            throw CommandError("cannot write \(path): \(error.localizedDescription)")
-        }
-    }
-}
-
 /// A command's failure: its message goes to standard error, and the exit status is 1.
 package struct CommandError: UncodedError {
     package let message: String

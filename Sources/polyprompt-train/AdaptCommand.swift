@@ -53,17 +53,10 @@ struct AdaptCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Decides every draw.", valueName: "n"))
     var seed: UInt64 = 0
 
-    @Option(help: ArgumentHelp("Threads that compute (default: one a processor).", valueName: "n"))
-    var threads: Int?
+    @OptionGroup var threads: ThreadOptions
 
     @Flag(help: "Go on from the checkpoint beside --out.")
     var resume = false
-
-    func validate() throws {
-        if let threads, !(1...1024).contains(threads) {
-            throw ValidationError("--threads is \(threads); 1 to 1024 was expected")
-        }
-    }
 
     func run() throws {
         Interruption.watch()
@@ -76,7 +69,7 @@ struct AdaptCommand: ParsableCommand {
         settings.clip = clip
         settings.dropout = dropout
         settings.seed = seed
-        settings.threads = threads
+        settings.threads = threads.threads
         var progress = ProgressLine()
         do {
             let outcome = try CoreAdaptation(settings, to: out, resume: resume).run(

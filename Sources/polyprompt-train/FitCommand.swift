@@ -26,20 +26,7 @@ struct FitCommand: ParsableCommand {
             Exit status: 0 when everything was trained, 130 when it was interrupted, 1 when it failed.
             """)
 
-    @Option(
-        help: ArgumentHelp(
-            "The core: a Hugging Face T5 directory with a tokenizer, or random:t5-small and such.",
-            valueName: "dir"))
-    var core: String?
-
-    @Option(
-        help: ArgumentHelp(
-            "How scores are computed: float32, bfloat16 or int8 (default: as polyprompt serves here).",
-            valueName: "type"))
-    var precision: String?
-
-    @Option(help: ArgumentHelp("Threads that compute (default: one a processor).", valueName: "n"))
-    var threads: Int?
+    @OptionGroup var compute: RunOptions
 
     @Option(help: ArgumentHelp("A file of settings.", valueName: "file"))
     var config: String?
@@ -81,25 +68,21 @@ struct FitCommand: ParsableCommand {
         var settings = JSONObject()
         var place = "the options"
         // A run is resumed with the settings that it wrote down.
-        if let file = config ?? (resume && core == nil ? out + "/train.json" : nil) {
+        if let file = config ?? (resume && compute.core == nil ? out + "/train.json" : nil) {
             guard let bytes = FileManager.default.contents(atPath: file) else {
                 throw CommandError("cannot read \(file)")
             }
             settings = try ObjectReader(parsing: bytes, at: file) { CommandError($0) }.object
             place = file
         }
-        let own = [
-            Setting("core", text: core), Setting("precision", text: precision),
-            Setting("threads", number: threads),
-        ]
-        for setting in own + data.settings + method.settings + optimization.settings + publishing.settings {
-            guard let setting else { continue }
+        let groups: [any SettingOptions] = [compute, data, method, optimization, publishing]
+        for (given, value) in groups.flatMap({ Array($0.settings) }) {
             // One that is given replaces the file's other way of saying the same.
             for (key, other) in [
                 ("steps", "epochs"), ("epochs", "steps"), ("seed", "seeds"), ("seeds", "seed"),
             ]
-            where key == setting.key { settings[other] = nil }
-            settings[setting.key] = setting.value
+            where key == given { settings[other] = nil }
+            settings[given] = value
         }
         return try RunDescription(json: settings, at: place)
     }

@@ -1,22 +1,39 @@
 import ArgumentParser
+import CommandSupport
 import JSON
 
-/// An option as a member of `train.json`.
-struct Setting {
-    let key: String
-    let value: JSONValue
+/// Options that are settings of `train.json` too, each under its name with `_` for `-`: they are declared here once.
+///
+/// Every property is an optional text, number or `SettingValues`, or a flag.
+protocol SettingOptions: ParsableArguments {}
 
-    /// A text; `nil` for an option that was not given.
-    init?(_ key: String, text: String?) {
-        guard let text else { return nil }
-        self.key = key
-        value = .string(text)
+extension SettingOptions {
+    /// The options that were given, as members of the file.
+    var settings: JSONObject {
+        var settings = JSONObject()
+        for (name, option) in Mirror(reflecting: self).children {
+            let value: JSONValue? =
+                switch option {
+                case let option as Option<SettingValues?>: option.wrappedValue?.json
+                case let option as Option<String?>: option.wrappedValue.map { .string($0) }
+                case let option as Option<Int?>: option.wrappedValue.map { JSONValue($0) }
+                case let flag as Flag<Bool>: flag.wrappedValue ? true : nil
+                default: nil
+                }
+            // The property wrapper of `learningRate` is called `_learningRate`.
+            let key = (name ?? "").dropFirst().map { $0.isUppercase ? "_" + $0.lowercased() : String($0) }
+            if let value { settings[key.joined()] = value }
+        }
+        return settings
     }
+}
 
-    /// A value, or several separated by commas, each of which the run tries: numbers where they are some.
-    init?(_ key: String, list text: String?) {
-        guard let text else { return nil }
-        self.key = key
+/// A setting's value, or several separated by commas, each of which the run tries.
+struct SettingValues: ExpressibleByArgument {
+    /// A value, or an array of several: numbers where they are some.
+    let json: JSONValue
+
+    init(argument text: String) {
         // A text or path may have commas of its own.
         let parts = text.contains(":") ? [text] : text.split(separator: ",").map { String($0) }
         let values = parts.map { part -> JSONValue in
@@ -26,158 +43,151 @@ struct Setting {
             default: .string(part)
             }
         }
-        value = values.count == 1 ? values[0] : .array(values)
-    }
-
-    /// A number.
-    init?(_ key: String, number: Int?) {
-        guard let number else { return nil }
-        self.key = key
-        value = JSONValue(number)
-    }
-
-    /// A switch, which is only written when it is on.
-    init?(_ key: String, flag: Bool) {
-        guard flag else { return nil }
-        self.key = key
-        value = true
+        json = values.count == 1 ? values[0] : .array(values)
     }
 }
 
+/// Where and how the run computes.
+struct RunOptions: SettingOptions {
+    @Option(
+        help: ArgumentHelp(
+            "The core: a Hugging Face T5 directory with a tokenizer, or random:t5-small and such.",
+            valueName: "dir"))
+    var core: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "How scores are computed: float32, bfloat16 or int8 (default: as polyprompt serves here).",
+            valueName: "type"))
+    var precision: String?
+
+    @Option(help: .threads)
+    var threads: Int?
+}
+
 /// What the prompt is and how it begins.
-struct MethodOptions: ParsableArguments {
+struct MethodOptions: SettingOptions {
     @Option(
         help: ArgumentHelp(
             "prompt, residual-mlp1, residual-mlp2, residual-lstm1, residual-lstm2, full, dpt, ulpt or superpos.",
             valueName: "name"))
-    var method: String?
+    var method: SettingValues?
 
     @Option(help: ArgumentHelp("Virtual tokens of the prompt.", valueName: "n"))
-    var rows: String?
+    var rows: SettingValues?
 
     @Option(
         help: ArgumentHelp(
             "How the prompt begins: vocabulary, uniform[:BOUND], labels, text:TEXT, file:PATH, task:NAME[@VERSION] "
                 + "(of --store), or method for the method's own way.", valueName: "how"))
-    var `init`: String?
+    var `init`: SettingValues?
 
     @Option(help: ArgumentHelp("Width of a residual network's inner layer.", valueName: "n"))
-    var bottleneck: String?
+    var bottleneck: SettingValues?
 
     @Option(help: ArgumentHelp("A residual network's function: relu, tanh or sigmoid.", valueName: "name"))
-    var activation: String?
+    var activation: SettingValues?
 
     @Option(help: ArgumentHelp("Whether a LayerNorm ends a residual network.", valueName: "true|false"))
-    var layerNorm: String?
+    var layerNorm: SettingValues?
 
     @Option(help: ArgumentHelp("Whether the rows are added to a network's output.", valueName: "true|false"))
-    var residual: String?
+    var residual: SettingValues?
 
     @Option(help: ArgumentHelp("Whether each row has a network of its own.", valueName: "true|false"))
-    var separateNetworks: String?
+    var separateNetworks: SettingValues?
 
     @Option(help: ArgumentHelp("The rank of dpt.", valueName: "n"))
-    var rank: String?
+    var rank: SettingValues?
 
     @Option(help: ArgumentHelp("Coordinates a row of ulpt.", valueName: "n"))
-    var latent: String?
+    var latent: SettingValues?
 
     @Option(help: ArgumentHelp("Embeddings that superpos mixes.", valueName: "n"))
-    var bases: String?
+    var bases: SettingValues?
 
     @Option(
         help: ArgumentHelp(
             "Train these core weights beside the prompt, and write the core that it then belongs to: tensor names "
                 + "with * for any characters.", valueName: "pattern"))
     var trainWeights: String?
-
-    var settings: [Setting?] {
-        [
-            Setting("method", list: method), Setting("rows", list: rows), Setting("init", list: self.`init`),
-            Setting("bottleneck", list: bottleneck), Setting("activation", list: activation),
-            Setting("layer_norm", list: layerNorm), Setting("residual", list: residual),
-            Setting("separate_networks", list: separateNetworks), Setting("rank", list: rank),
-            Setting("latent", list: latent), Setting("bases", list: bases),
-            Setting("train_weights", text: trainWeights),
-        ]
-    }
 }
 
 /// How the prompt is trained.
-struct OptimizationOptions: ParsableArguments {
+struct OptimizationOptions: SettingOptions {
     @Option(help: ArgumentHelp("The prompt's learning rate; for full tuning the weights'.", valueName: "x"))
-    var learningRate: String?
+    var learningRate: SettingValues?
 
     @Option(
         help: ArgumentHelp(
             "The learning rate of the prompt's network, and of --train-weights.", valueName: "x"))
-    var networkLearningRate: String?
+    var networkLearningRate: SettingValues?
 
     @Option(help: ArgumentHelp("adamw or adafactor.", valueName: "name"))
-    var optimizer: String?
+    var optimizer: SettingValues?
 
     @Option(help: ArgumentHelp("Decoupled weight decay.", valueName: "x"))
-    var weightDecay: String?
+    var weightDecay: SettingValues?
 
     @Option(help: ArgumentHelp("Decay of the mean of gradients.", valueName: "x"))
-    var beta1: String?
+    var beta1: SettingValues?
 
     @Option(help: ArgumentHelp("AdamW's decay of the mean of squares.", valueName: "x"))
-    var beta2: String?
+    var beta2: SettingValues?
 
     @Option(help: ArgumentHelp("AdamW's epsilon.", valueName: "x"))
-    var epsilon: String?
+    var epsilon: SettingValues?
 
     @Option(help: ArgumentHelp("Adafactor's decay exponent.", valueName: "x"))
-    var decay: String?
+    var decay: SettingValues?
 
     @Option(help: ArgumentHelp("Adafactor's largest root mean square of an update.", valueName: "x"))
-    var clipThreshold: String?
+    var clipThreshold: SettingValues?
 
     @Option(
         help: ArgumentHelp(
             "Whether Adafactor scales the learning rate by the parameter.", valueName: "true|false"))
-    var parameterScaling: String?
+    var parameterScaling: SettingValues?
 
     @Option(help: ArgumentHelp("constant, linear or cosine.", valueName: "name"))
-    var schedule: String?
+    var schedule: SettingValues?
 
     @Option(help: ArgumentHelp("Steps over which the learning rate rises from 0.", valueName: "n"))
-    var warmup: String?
+    var warmup: SettingValues?
 
     @Option(help: ArgumentHelp("Largest norm of the gradient; 0 for none.", valueName: "x"))
-    var clip: String?
+    var clip: SettingValues?
 
     @Option(help: ArgumentHelp("Updates.", valueName: "n"))
-    var steps: String?
+    var steps: SettingValues?
 
     @Option(help: ArgumentHelp("Passes over the training rows, instead of --steps.", valueName: "n"))
-    var epochs: String?
+    var epochs: SettingValues?
 
     @Option(help: ArgumentHelp("Rows of a mini-batch.", valueName: "n"))
-    var batch: String?
+    var batch: SettingValues?
 
     @Option(help: ArgumentHelp("Mini-batches a step.", valueName: "n"))
-    var accumulation: String?
+    var accumulation: SettingValues?
 
     @Option(help: ArgumentHelp("labels (as labels are served) or vocabulary.", valueName: "name"))
-    var loss: String?
+    var loss: SettingValues?
 
     @Option(help: ArgumentHelp("The core's dropout in training.", valueName: "x"))
-    var dropout: String?
+    var dropout: SettingValues?
 
     @Option(help: ArgumentHelp("Steps from one look at the dev rows to the next.", valueName: "n"))
-    var evaluateEvery: String?
+    var evaluateEvery: SettingValues?
 
     @Option(
         help: ArgumentHelp(
             "Looks at the dev rows without a better score after which training stops; 0 for never.",
             valueName: "n"
         ))
-    var patience: String?
+    var patience: SettingValues?
 
     @Option(help: ArgumentHelp("One seed, or several separated by commas.", valueName: "n,…"))
-    var seed: String?
+    var seed: SettingValues?
 
     @Option(help: ArgumentHelp("Train with the seeds 0 to n-1, together.", valueName: "n"))
     var seeds: Int?
@@ -187,28 +197,10 @@ struct OptimizationOptions: ParsableArguments {
 
     @Option(help: ArgumentHelp("How training computes: float32 or bfloat16.", valueName: "type"))
     var trainingPrecision: String?
-
-    var settings: [Setting?] {
-        [
-            Setting("learning_rate", list: learningRate),
-            Setting("network_learning_rate", list: networkLearningRate),
-            Setting("optimizer", list: optimizer),
-            Setting("weight_decay", list: weightDecay), Setting("beta1", list: beta1),
-            Setting("beta2", list: beta2), Setting("epsilon", list: epsilon), Setting("decay", list: decay),
-            Setting("clip_threshold", list: clipThreshold),
-            Setting("parameter_scaling", list: parameterScaling), Setting("schedule", list: schedule),
-            Setting("warmup", list: warmup), Setting("clip", list: clip), Setting("steps", list: steps),
-            Setting("epochs", list: epochs), Setting("batch", list: batch),
-            Setting("accumulation", list: accumulation), Setting("loss", list: loss),
-            Setting("dropout", list: dropout), Setting("evaluate_every", list: evaluateEvery),
-            Setting("patience", list: patience), Setting("seed", list: seed), Setting("seeds", number: seeds),
-            Setting("batch_rows", number: batchRows), Setting("training_precision", text: trainingPrecision),
-        ]
-    }
 }
 
 /// The task and its rows.
-struct DataOptions: ParsableArguments {
+struct DataOptions: SettingOptions {
     @Option(help: ArgumentHelp("The task: task.json, or a folder with one.", valueName: "file"))
     var task: String?
 
@@ -228,24 +220,16 @@ struct DataOptions: ParsableArguments {
     var map: String?
 
     @Option(help: ArgumentHelp("Train on this many rows a class, drawn by the seed.", valueName: "k"))
-    var fewShot: String?
+    var fewShot: SettingValues?
 
     @Option(
         help: ArgumentHelp(
             "The share of the training rows that --dev is made of without a file.", valueName: "x"))
-    var devShare: String?
-
-    var settings: [Setting?] {
-        [
-            Setting("task", text: task), Setting("train", text: train), Setting("dev", text: dev),
-            Setting("test", text: test), Setting("map", text: map), Setting("few_shot", list: fewShot),
-            Setting("dev_share", list: devShare),
-        ]
-    }
+    var devShare: SettingValues?
 }
 
 /// Where the result goes.
-struct PublishingOptions: ParsableArguments {
+struct PublishingOptions: SettingOptions {
     @Option(help: ArgumentHelp("The prompt store to publish in.", valueName: "path"))
     var store: String?
 
@@ -262,11 +246,4 @@ struct PublishingOptions: ParsableArguments {
             "How the prompt is stored: float32, float16, bfloat16 or int8 (default: the smallest whose dev score is "
                 + "float32's).", valueName: "type"))
     var elementType: String?
-
-    var settings: [Setting?] {
-        [
-            Setting("store", text: store), Setting("publish", text: publish),
-            Setting("publish_all", flag: publishAll), Setting("element_type", text: elementType),
-        ]
-    }
 }

@@ -47,17 +47,10 @@ struct BenchCommand: ParsableCommand {
     @Argument(help: ArgumentHelp("What to measure.", valueName: "workload"))
     var workload: Workload
 
-    @Option(
-        help: ArgumentHelp(
-            "The core: a Hugging Face T5 directory, or random:t5-small, random:t5-base, random:t5-large or "
-                + "random:t5-v1_1-base for random weights of that shape.", valueName: "dir"))
+    @Option(help: .core)
     var core = "random:t5-base"
 
-    @Option(help: "How to compute (default: bfloat16 where the CPU has it, else float32).")
-    var precision: T5Core.Precision?
-
-    @Option(help: ArgumentHelp("Threads that compute (default: one a processor).", valueName: "n"))
-    var threads: Int?
+    @OptionGroup var engine: EngineOptions
 
     @Option(
         help: ArgumentHelp(
@@ -71,16 +64,9 @@ struct BenchCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Measure this many rounds instead.", valueName: "n"))
     var rounds: Int?
 
-    @Option(
-        help: ArgumentHelp(
-            "Write the measurements here as JSON; - for standard output, without the table.",
-            valueName: "file"))
-    var json: String?
+    @OptionGroup var report: ReportOptions
 
     func validate() throws {
-        if let threads, !(1...1024).contains(threads) {
-            throw ValidationError("--threads is \(threads); 1 to 1024 was expected")
-        }
         if let seconds, !(0...86_400).contains(seconds) {
             throw ValidationError("--seconds is \(seconds); 0 to 86400 was expected")
         }
@@ -97,13 +83,13 @@ struct BenchCommand: ParsableCommand {
         var progress = ProgressLine()
         let executable = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
         let settings = BenchmarkSettings(
-            core: core, precision: try precision ?? .preferred(by: Processor.current()),
-            threads: threads ?? WorkerPool.availableProcessors,
+            core: core, precision: try engine.precision ?? .preferred(by: Processor.current()),
+            threads: engine.threads.count,
             extent: extent, requestFile: requests, executable: executable
         ) { progress.show($0) }
-        let report = try settings.measure(workload)
+        let measured = try settings.measure(workload)
         progress.clear()
-        try giveReport(report.table.text, json: JSONValue.object(report.json).indented, to: json)
+        try report.give(measured.table.text, json: measured.json)
     }
 
     private var extent: Extent {

@@ -29,18 +29,14 @@ struct BenchCommand: ParsableCommand {
             with "input_ids" and "target_ids".
             """)
 
-    @Option(
-        help: ArgumentHelp(
-            "The core: a Hugging Face T5 directory, or random:t5-small, random:t5-base, random:t5-large or "
-                + "random:t5-v1_1-base for random weights of that shape.", valueName: "dir"))
+    @Option(help: .core)
     var core = "random:t5-base"
 
     @Option(
         help: "How to compute: float32 or bfloat16 (default: bfloat16 where the CPU has it, else float32).")
     var precision: T5Core.Precision?
 
-    @Option(help: ArgumentHelp("Threads that compute (default: one a processor).", valueName: "n"))
-    var threads: Int?
+    @OptionGroup var threads: ThreadOptions
 
     @Option(help: ArgumentHelp("Measured steps, after one that is not.", valueName: "n"))
     var rounds = 5
@@ -48,16 +44,9 @@ struct BenchCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Train on the batch of this file.", valueName: "file"))
     var batches: String?
 
-    @Option(
-        help: ArgumentHelp(
-            "Write the measurements here as JSON; - for standard output, without the table.",
-            valueName: "file"))
-    var json: String?
+    @OptionGroup var report: ReportOptions
 
     func validate() throws {
-        if let threads, !(1...1024).contains(threads) {
-            throw ValidationError("--threads is \(threads); 1 to 1024 was expected")
-        }
         if !(1...1_000_000).contains(rounds) {
             throw ValidationError("--rounds is \(rounds); 1 to 1000000 was expected")
         }
@@ -71,9 +60,9 @@ struct BenchCommand: ParsableCommand {
         var progress = ProgressLine()
         let benchmark = StepBenchmark(
             core: core, precision: try precision ?? .preferred(by: Processor.current()),
-            threads: threads ?? WorkerPool.availableProcessors, rounds: rounds, batchFile: batches)
-        let report = try benchmark.measure { progress.show($0) }
+            threads: threads.count, rounds: rounds, batchFile: batches)
+        let measured = try benchmark.measure { progress.show($0) }
         progress.clear()
-        try giveReport(report.table.text, json: JSONValue.object(report.json).indented, to: json)
+        try report.give(measured.table.text, json: measured.json)
     }
 }

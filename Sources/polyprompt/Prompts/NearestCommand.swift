@@ -21,8 +21,7 @@ struct NearestCommand: ParsableCommand {
 
     @OptionGroup var location: StoreOptions
 
-    @Option(help: ArgumentHelp("Threads that compute (default: one a processor).", valueName: "n"))
-    var threads: Int?
+    @OptionGroup var threads: ThreadOptions
 
     @Option(help: ArgumentHelp("Pieces a row, 1 to 1000.", valueName: "n"))
     var count = 5
@@ -37,14 +36,11 @@ struct NearestCommand: ParsableCommand {
         guard (1...1000).contains(count) else {
             throw ValidationError("--count is \(count); 1 to 1000 was expected")
         }
-        if let threads, !(1...1024).contains(threads) {
-            throw ValidationError("--threads is \(threads); 1 to 1024 was expected")
-        }
     }
 
     func run() throws {
         let store = try location.open(.readOnly)
-        let pool = WorkerPool(threadCount: threads ?? WorkerPool.availableProcessors)
+        let pool = WorkerPool(threadCount: threads.count)
         // The embedding table is the same in every precision, and float32 packs nothing.
         let core = try T5Core(core, precision: .float32, pool: pool)
         guard case .task(let manifest) = try store.resolve(task, core: core.fingerprint) else {
