@@ -107,7 +107,7 @@ let package = Package(
 
         // MARK: Tests
         .target(
-            name: "TestSupport", dependencies: ["Basics", "JSON", "Tensors"], path: "Tests/TestSupport",
+            name: "TestSupport", dependencies: ["Basics", "JSON"], path: "Tests/TestSupport",
             swiftSettings: settings),
         .testTarget(name: "BasicsTests", dependencies: ["Basics", "TestSupport"], swiftSettings: settings),
         .testTarget(

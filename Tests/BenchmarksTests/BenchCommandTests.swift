@@ -1,43 +1,29 @@
-import Foundation
 import JSON
+import TestSupport
 import Testing
 
 @Suite("polyprompt bench")
 struct BenchCommandTests {
-    func run(_ arguments: [String]) throws -> (status: Int32, output: String, errors: String) {
-        let folder = try TemporaryFolder()
-        let streams = ["out", "err"].map { folder.url.appendingPathComponent($0) }
-        for stream in streams { try Data().write(to: stream) }
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: Fixture.executable)
-        process.arguments = ["bench"] + arguments
-        process.standardOutput = try FileHandle(forWritingTo: streams[0])
-        process.standardError = try FileHandle(forWritingTo: streams[1])
-        try process.run()
-        process.waitUntilExit()
-        return (
-            process.terminationStatus, try String(contentsOf: streams[0], encoding: .utf8),
-            try String(contentsOf: streams[1], encoding: .utf8)
-        )
+    private func run(_ arguments: [String]) throws -> Command {
+        try Command.polyprompt(["bench"] + arguments)
     }
 
     @Test("prints a table and writes JSON, and says nothing on the way when piped")
     func table() throws {
         let folder = try TemporaryFolder()
         let result = try run([
-            "classify", "--core", Fixture.core, "--threads", "2", "--seconds", "0.2", "--json",
-            folder.path("result.json"),
+            "classify", "--core", Repository.core, "--threads", "2", "--seconds", "0.2", "--json",
+            folder.file("result.json"),
         ])
         #expect(result.status == 0)
         #expect(result.errors == "")
         #expect(result.output.contains("requests/s"))
-        let file = try #require(FileManager.default.contents(atPath: folder.path("result.json")))
-        #expect(try JSONValue.parse(file).object?["workload"]?.string == "classify")
+        #expect(try folder.json("result.json")["workload"] == "classify")
     }
 
     @Test("--json - leaves the table out")
     func standardOutput() throws {
-        let result = try run(["generate", "--core", Fixture.core, "--rounds", "1", "--json", "-"])
+        let result = try run(["generate", "--core", Repository.core, "--rounds", "1", "--json", "-"])
         #expect(try JSONValue.parse(result.output).object?["workload"]?.string == "generate")
     }
 

@@ -2,6 +2,7 @@ import Benchmarks
 import Foundation
 import JSON
 import T5
+import TestSupport
 import Testing
 
 @Suite("Requests from a file")
@@ -11,25 +12,22 @@ struct RequestFileTests {
 
     init() throws {
         folder = try TemporaryFolder()
-        width = try T5Configuration(path: Fixture.core + "/config.json").modelWidth
+        width = try T5Configuration(path: Repository.core + "/config.json").modelWidth
         // Two tasks' prompts of two rows, as safetensors.
-        let bytes = 2 * width * 4
-        let header = """
-            {"a":{"dtype":"F32","shape":[2,\(width)],"data_offsets":[0,\(bytes)]},\
-            "b":{"dtype":"F32","shape":[2,\(width)],"data_offsets":[\(bytes),\(2 * bytes)]}}
-            """
-        var file = withUnsafeBytes(of: UInt64(header.utf8.count).littleEndian) { Data($0) }
-        file += Data(header.utf8)
-        for index in 0..<4 * width {
-            file += withUnsafeBytes(of: Float(index % 7 - 3).bitPattern.littleEndian) { Data($0) }
+        let values = (0..<4 * width).map { Float($0 % 7 - 3) }
+        let rows = ["a", "b"].enumerated().map { index, name in
+            (
+                name,
+                FileTensor(
+                    shape: [2, width], values: Array(values[index * 2 * width..<(index + 1) * 2 * width]))
+            )
         }
-        try file.write(to: URL(fileURLWithPath: folder.path("prompts.safetensors")))
+        try folder.write("prompts.safetensors", TensorFile.safetensors(rows))
     }
 
     func write(_ rest: String) throws -> BenchmarkSettings {
         let text = "{\"prompts\": \"prompts.safetensors\", \(rest)}"
-        try text.write(toFile: folder.path("requests.json"), atomically: true, encoding: .utf8)
-        return Fixture.settings(requestFile: folder.path("requests.json"))
+        return Fixture.settings(requestFile: try folder.write("requests.json", text))
     }
 
     static let requests = """

@@ -1,19 +1,21 @@
 import Foundation
 import LMDB
+import TestSupport
 import Testing
 
 @Suite("An environment among threads")
 struct ConcurrencyTests {
-    let directory: TemporaryDirectory
+    let directory: TemporaryFolder
 
-    init() throws { directory = try TemporaryDirectory() }
+    init() throws { directory = try TemporaryFolder() }
 
     @Test("shows readers only whole commits while it is written and grows")
     func wholeCommits() throws {
-        let environment = try Environment.open(directory("store"), mode: .readWrite, initialSize: 1 << 18)
+        let environment = try Environment.open(
+            directory.file("store"), mode: .readWrite, initialSize: 1 << 18)
         let database = try environment.database("values", createIfMissing: true)
         let commits = 40
-        let done = Mutexed(false)
+        let done = Shared(false)
         let failures = failures(threads: 6) { thread in
             if thread == 0 {
                 defer { done.withLock { $0 = true } }
@@ -44,7 +46,8 @@ struct ConcurrencyTests {
 
     @Test("loses no write of many threads")
     func manyWriters() throws {
-        let environment = try Environment.open(directory("store"), mode: .readWrite, initialSize: 1 << 18)
+        let environment = try Environment.open(
+            directory.file("store"), mode: .readWrite, initialSize: 1 << 18)
         let database = try environment.database("values", createIfMissing: true)
         let failures = failures(threads: 8) { _ in
             for _ in 0..<20 {
@@ -64,23 +67,23 @@ struct ConcurrencyTests {
         let directory = directory
         let failures = failures(threads: 8) { thread in
             for _ in 0..<25 {
-                let environment = try Environment.open(directory("store"), mode: .readWrite)
+                let environment = try Environment.open(directory.file("store"), mode: .readWrite)
                 let database = try environment.database("values", createIfMissing: true)
-                let again = try Environment.open(directory("store"), mode: .readOnly)
+                let again = try Environment.open(directory.file("store"), mode: .readOnly)
                 guard environment === again else { return ["two environments"] }
                 try environment.write { try $0.put([1], for: [UInt8(thread)], in: database) }
             }
             return []
         }
         #expect(failures == [])
-        let environment = try Environment.open(directory("store"), mode: .readOnly)
+        let environment = try Environment.open(directory.file("store"), mode: .readOnly)
         let database = try environment.database("values", createIfMissing: false)
         #expect(try environment.count(in: database) == 8)
     }
 
     @Test("is empty to every thread until a database can be opened by it")
     func emptiness() throws {
-        let environment = try Environment.open(directory("store"), mode: .readWrite)
+        let environment = try Environment.open(directory.file("store"), mode: .readWrite)
         let failures = failures(threads: 4) { thread in
             if thread == 0 { _ = try environment.database("values", createIfMissing: true) }
             while try environment.isEmpty() {}

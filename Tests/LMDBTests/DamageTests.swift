@@ -1,11 +1,12 @@
 import LMDB
+import TestSupport
 import Testing
 
 @Suite("A damaged data file")
 struct DamageTests {
-    let directory: TemporaryDirectory
+    let directory: TemporaryFolder
 
-    init() throws { directory = try TemporaryDirectory() }
+    init() throws { directory = try TemporaryFolder() }
 
     /// What LMDB would follow out of bounds, or abort at.
     private static let damages: [(String, @Sendable (inout Image) -> Void)] = [
@@ -116,7 +117,7 @@ struct DamageTests {
     func damaged(index: Int) throws {
         let (name, damage) = Self.damages[index]
         try directory.makeStore()
-        let sound = try Image(directory("store"))
+        let sound = try Image(directory.file("store"))
         try #require(sound.number(sound.record + 6, 2) >= 2)
         var image = sound
         damage(&image)
@@ -124,14 +125,14 @@ struct DamageTests {
         try #require(image.bytes != sound.bytes)
         for mode in [Environment.Mode.readOnly, .readWrite] {
             let error = #expect(throws: LMDBError.self, "\(name)") {
-                try Environment.open(directory("store"), mode: mode)
+                try Environment.open(directory.file("store"), mode: mode)
             }
             #expect(
                 [.corrupted, .notAnEnvironment].contains(error?.code), "\(name): \(error?.message ?? "")")
-            #expect(error?.message.contains(directory("store")) == true)
+            #expect(error?.message.contains(directory.file("store")) == true)
         }
         try sound.save()
-        try Environment.open(directory("store"), mode: .readOnly).checkStructure()
+        try Environment.open(directory.file("store"), mode: .readOnly).checkStructure()
     }
 }
 

@@ -1,17 +1,18 @@
 import Foundation
 import Glibc
 import LMDB
+import TestSupport
 import Testing
 
 @Suite("An environment's file")
 struct EnvironmentFileTests {
-    let directory: TemporaryDirectory
+    let directory: TemporaryFolder
 
-    init() throws { directory = try TemporaryDirectory() }
+    init() throws { directory = try TemporaryFolder() }
 
     /// An environment of a hundred keys, closed again.
     private func makeStore() throws {
-        let environment = try Environment.open(directory("store"), mode: .readWrite)
+        let environment = try Environment.open(directory.file("store"), mode: .readWrite)
         let database = try environment.database("values", createIfMissing: true)
         try environment.write { transaction in
             for index in 0..<100 {
@@ -21,11 +22,11 @@ struct EnvironmentFileTests {
     }
 
     private func openingError(_ mode: Environment.Mode) throws -> LMDBError? {
-        #expect(throws: LMDBError.self) { try Environment.open(directory("store"), mode: mode) }
+        #expect(throws: LMDBError.self) { try Environment.open(directory.file("store"), mode: mode) }
     }
 
     private func changeData(_ change: (inout Data) -> Void) throws {
-        let url = URL(fileURLWithPath: directory("store/data.mdb"))
+        let url = URL(fileURLWithPath: directory.file("store/data.mdb"))
         var data = try Data(contentsOf: url)
         change(&data)
         try data.write(to: url)
@@ -34,31 +35,29 @@ struct EnvironmentFileTests {
     @Test("must be there to be read")
     func missing() throws {
         #expect(try openingError(.readOnly)?.code == .notFound)
-        try FileManager.default.createDirectory(
-            atPath: directory("store"), withIntermediateDirectories: true)
+        try directory.makeFolder("store")
         #expect(try openingError(.readOnly)?.code == .notFound)
-        #expect(FileManager.default.createFile(atPath: directory("store/data.mdb"), contents: nil))
+        #expect(FileManager.default.createFile(atPath: directory.file("store/data.mdb"), contents: nil))
         #expect(try openingError(.readOnly)?.code == .notFound)
-        #expect(throws: Never.self) { try Environment.open(directory("store"), mode: .readWrite) }
+        #expect(throws: Never.self) { try Environment.open(directory.file("store"), mode: .readWrite) }
     }
 
     @Test("lies in a directory, not where a file is")
     func notADirectory() throws {
-        #expect(FileManager.default.createFile(atPath: directory("store"), contents: nil))
+        #expect(FileManager.default.createFile(atPath: directory.file("store"), contents: nil))
         let error = try openingError(.readWrite)
-        #expect(error?.message.contains(directory("store")) == true)
+        #expect(error?.message.contains(directory.file("store")) == true)
         #expect(error?.message.contains("Not a directory") == true)
     }
 
     @Test("that is something else is refused", arguments: [1, 44, 5000, 100_000])
     func garbage(count: Int) throws {
-        try FileManager.default.createDirectory(
-            atPath: directory("store"), withIntermediateDirectories: true)
+        try directory.makeFolder("store")
         let contents = Data((0..<count).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ 7) })
-        try contents.write(to: URL(fileURLWithPath: directory("store/data.mdb")))
+        try contents.write(to: URL(fileURLWithPath: directory.file("store/data.mdb")))
         #expect(try openingError(.readOnly)?.code == .notAnEnvironment)
         #expect(try openingError(.readWrite)?.code == .notAnEnvironment)
-        #expect(try Data(contentsOf: URL(fileURLWithPath: directory("store/data.mdb"))) == contents)
+        #expect(try Data(contentsOf: URL(fileURLWithPath: directory.file("store/data.mdb"))) == contents)
     }
 
     @Test("of another format version is refused")
@@ -80,7 +79,7 @@ struct EnvironmentFileTests {
 
     @Test("stays as long as its header says when pages at its end were given back")
     func length() throws {
-        let environment = try Environment.open(directory("store"), mode: .readWrite)
+        let environment = try Environment.open(directory.file("store"), mode: .readWrite)
         let database = try environment.database("values", createIfMissing: true)
         // Pages that earlier commits gave back are what makes LMDB drop those of the last one unwritten.
         for round in 0..<4 {
@@ -92,33 +91,35 @@ struct EnvironmentFileTests {
                 try transaction.delete([3], in: database)
             }
         }
-        let copy = directory("copy")
-        try FileManager.default.createDirectory(atPath: copy, withIntermediateDirectories: true)
-        try FileManager.default.copyItem(atPath: directory("store/data.mdb"), toPath: copy + "/data.mdb")
+        let copy = try directory.makeFolder("copy")
+        try FileManager.default.copyItem(atPath: directory.file("store/data.mdb"), toPath: copy + "/data.mdb")
         #expect(throws: Never.self) { try Environment.open(copy, mode: .readOnly) }
     }
 
     @Test("is copied compactly to a path that does not exist")
     func copy() throws {
         try makeStore()
-        let environment = try Environment.open(directory("store"), mode: .readWrite)
+        let environment = try Environment.open(directory.file("store"), mode: .readWrite)
         let database = try environment.database("values", createIfMissing: false)
         try environment.write { transaction in
             for index in 10..<100 { try transaction.delete([UInt8(index)], in: database) }
         }
-        try environment.copy(to: directory("copy/"))
-        let copy = try Environment.open(directory("copy"), mode: .readOnly)
+        try environment.copy(to: directory.file("copy/"))
+        let copy = try Environment.open(directory.file("copy"), mode: .readOnly)
         let copied = try copy.database("values", createIfMissing: false)
         #expect(try copy.count(in: copied) == 10)
         let sizes = try ["store", "copy"].map { name in
             try #require(
-                FileManager.default.attributesOfItem(atPath: directory(name + "/data.mdb"))[.size] as? Int)
+                FileManager.default.attributesOfItem(atPath: directory.file(name + "/data.mdb"))[.size]
+                    as? Int)
         }
         #expect(sizes[1] < sizes[0])
 
-        let error = #expect(throws: LMDBError.self) { try environment.copy(to: directory("copy")) }
+        let error = #expect(throws: LMDBError.self) { try environment.copy(to: directory.file("copy")) }
         #expect(error?.code == .alreadyExists)
-        let nowhere = #expect(throws: LMDBError.self) { try environment.copy(to: directory("no/such/copy")) }
+        let nowhere = #expect(throws: LMDBError.self) {
+            try environment.copy(to: directory.file("no/such/copy"))
+        }
         #expect(nowhere?.code == .notFound)
         #expect(
             try FileManager.default.contentsOfDirectory(atPath: directory.path).sorted() == ["copy", "store"])
@@ -128,9 +129,11 @@ struct EnvironmentFileTests {
     func permissions() async throws {
         try makeStore()
         #expect(chmod(directory.path, 0o755) == 0)
-        #expect(chmod(directory("store"), 0o555) == 0)
-        #expect(chmod(directory("store/lock.mdb"), 0o444) == 0)
-        let attempts = [(directory("store"), Environment.Mode.readOnly), (directory("other"), .readWrite)]
+        #expect(chmod(directory.file("store"), 0o555) == 0)
+        #expect(chmod(directory.file("store/lock.mdb"), 0o444) == 0)
+        let attempts = [
+            (directory.file("store"), Environment.Mode.readOnly), (directory.file("other"), .readWrite),
+        ]
         // The tests may run as root, who may touch everything; a thread can give that up for itself alone, by a
         // function that Glibc's module does not declare.
         let symbol = try #require(dlsym(nil, "setfsuid"))
@@ -150,6 +153,6 @@ struct EnvironmentFileTests {
             }
         }
         #expect(codes == [.permissionDenied, .permissionDenied])
-        #expect(chmod(directory("store"), 0o755) == 0)
+        #expect(chmod(directory.file("store"), 0o755) == 0)
     }
 }

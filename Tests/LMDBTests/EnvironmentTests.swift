@@ -1,21 +1,22 @@
 import Foundation
 import LMDB
+import TestSupport
 import Testing
 
 @Suite("An environment")
 struct EnvironmentTests {
-    let directory: TemporaryDirectory
+    let directory: TemporaryFolder
 
-    init() throws { directory = try TemporaryDirectory() }
+    init() throws { directory = try TemporaryFolder() }
 
     @Test("keeps what was committed, over a reopening")
     func persistence() throws {
         do {
-            let environment = try Environment.open(directory("a/b/store"), mode: .readWrite)
+            let environment = try Environment.open(directory.file("a/b/store"), mode: .readWrite)
             let database = try environment.database("words", createIfMissing: true)
             try environment.write { try $0.put(bytes("eins"), for: bytes("one"), in: database) }
         }
-        let environment = try Environment.open(directory("a/b/store"), mode: .readOnly)
+        let environment = try Environment.open(directory.file("a/b/store"), mode: .readOnly)
         let database = try environment.database("words", createIfMissing: false)
         #expect(try environment.value(of: bytes("one"), in: database) == bytes("eins"))
         #expect(try environment.value(of: bytes("two"), in: database) == nil)
@@ -29,7 +30,7 @@ struct EnvironmentTests {
     @Test("leaves everything as it was when a write throws")
     func rollback() throws {
         struct Refusal: Error {}
-        let environment = try Environment.open(directory("store"), mode: .readWrite)
+        let environment = try Environment.open(directory.file("store"), mode: .readWrite)
         let database = try environment.database("words", createIfMissing: true)
         try environment.write { try $0.put(bytes("eins"), for: bytes("one"), in: database) }
         #expect(throws: Refusal.self) {
@@ -45,7 +46,7 @@ struct EnvironmentTests {
 
     @Test("deletes a key once")
     func deletion() throws {
-        let environment = try Environment.open(directory("store"), mode: .readWrite)
+        let environment = try Environment.open(directory.file("store"), mode: .readWrite)
         let database = try environment.database("words", createIfMissing: true)
         try environment.write { try $0.put([], for: bytes("one"), in: database) }
         #expect(try environment.value(of: bytes("one"), in: database) == [])
@@ -60,7 +61,8 @@ struct EnvironmentTests {
 
     @Test("grows as data comes, running the write again from the start")
     func growth() throws {
-        let environment = try Environment.open(directory("store"), mode: .readWrite, initialSize: 1 << 18)
+        let environment = try Environment.open(
+            directory.file("store"), mode: .readWrite, initialSize: 1 << 18)
         let database = try environment.database("values", createIfMissing: true)
         var runs = 0
         try environment.write { transaction in
@@ -78,7 +80,7 @@ struct EnvironmentTests {
     @Test("stops at its maximum size with nothing changed")
     func maximum() throws {
         let environment = try Environment.open(
-            directory("store"), mode: .readWrite, initialSize: 1 << 18, maximumSize: 1 << 20)
+            directory.file("store"), mode: .readWrite, initialSize: 1 << 18, maximumSize: 1 << 20)
         let database = try environment.database("values", createIfMissing: true)
         try environment.write { try $0.put([1], for: [255], in: database) }
         let error = #expect(throws: LMDBError.self) {
@@ -90,7 +92,7 @@ struct EnvironmentTests {
             }
         }
         #expect(error?.code == .mapFull)
-        #expect(error?.message.contains(directory("store")) == true)
+        #expect(error?.message.contains(directory.file("store")) == true)
         #expect(try environment.count(in: database) == 1)
         try environment.write { try $0.put([2], for: [254], in: database) }
         #expect(try environment.count(in: database) == 2)
@@ -98,19 +100,19 @@ struct EnvironmentTests {
 
     @Test("is one object a file, however the file is reached")
     func registry() throws {
-        let environment = try Environment.open(directory("store"), mode: .readWrite)
+        let environment = try Environment.open(directory.file("store"), mode: .readWrite)
         try FileManager.default.createSymbolicLink(
-            atPath: directory("link"), withDestinationPath: directory("store"))
-        #expect(try Environment.open(directory("link"), mode: .readWrite) === environment)
-        #expect(try Environment.open(directory("./store"), mode: .readOnly) === environment)
+            atPath: directory.file("link"), withDestinationPath: directory.file("store"))
+        #expect(try Environment.open(directory.file("link"), mode: .readWrite) === environment)
+        #expect(try Environment.open(directory.file("./store"), mode: .readOnly) === environment)
     }
 
     @Test("of another directory at the same path is another one")
     func replacedDirectory() throws {
-        let first = try Environment.open(directory("store"), mode: .readWrite)
+        let first = try Environment.open(directory.file("store"), mode: .readWrite)
         _ = try first.database("words", createIfMissing: true)
-        try FileManager.default.removeItem(atPath: directory("store"))
-        let second = try Environment.open(directory("store"), mode: .readWrite)
+        try FileManager.default.removeItem(atPath: directory.file("store"))
+        let second = try Environment.open(directory.file("store"), mode: .readWrite)
         #expect(first !== second)
         #expect(try second.isEmpty())
         #expect(try !first.isEmpty())
@@ -118,11 +120,13 @@ struct EnvironmentTests {
 
     @Test("open for reading only cannot be opened for writing beside it")
     func readOnlyFirst() throws {
-        _ = try Environment.open(directory("store"), mode: .readWrite)
+        _ = try Environment.open(directory.file("store"), mode: .readWrite)
             .database("words", createIfMissing: true)
         do {
-            let reader = try Environment.open(directory("store"), mode: .readOnly)
-            #expect(throws: LMDBError.self) { try Environment.open(directory("store"), mode: .readWrite) }
+            let reader = try Environment.open(directory.file("store"), mode: .readOnly)
+            #expect(throws: LMDBError.self) {
+                try Environment.open(directory.file("store"), mode: .readWrite)
+            }
             let error = #expect(throws: LMDBError.self) { try reader.write { _ in } }
             #expect(error?.code == .readOnly)
             let missing = #expect(throws: LMDBError.self) {
@@ -134,12 +138,12 @@ struct EnvironmentTests {
             }
             #expect(unwritable?.code == .readOnly)
         }
-        #expect(throws: Never.self) { try Environment.open(directory("store"), mode: .readWrite) }
+        #expect(throws: Never.self) { try Environment.open(directory.file("store"), mode: .readWrite) }
     }
 
     @Test("refuses a transaction inside a transaction")
     func nesting() throws {
-        let environment = try Environment.open(directory("store"), mode: .readWrite)
+        let environment = try Environment.open(directory.file("store"), mode: .readWrite)
         for outer in [false, true] {
             for inner in [false, true] {
                 func run(_ writing: Bool, _ body: () throws -> Void) throws {
@@ -158,8 +162,8 @@ struct EnvironmentTests {
 
     @Test("refuses another environment's database")
     func foreignDatabase() throws {
-        let first = try Environment.open(directory("first"), mode: .readWrite)
-        let second = try Environment.open(directory("second"), mode: .readWrite)
+        let first = try Environment.open(directory.file("first"), mode: .readWrite)
+        let second = try Environment.open(directory.file("second"), mode: .readWrite)
         let database = try first.database("words", createIfMissing: true)
         let error = #expect(throws: LMDBError.self) {
             try second.write { try $0.put([1], for: [1], in: database) }
@@ -169,7 +173,7 @@ struct EnvironmentTests {
 
     @Test("refuses keys that LMDB cannot hold", arguments: [0, 512])
     func keyLength(count: Int) throws {
-        let environment = try Environment.open(directory("store"), mode: .readWrite)
+        let environment = try Environment.open(directory.file("store"), mode: .readWrite)
         let database = try environment.database("words", createIfMissing: true)
         let error = #expect(throws: LMDBError.self) {
             try environment.write { try $0.put([1], for: [UInt8](repeating: 1, count: count), in: database) }

@@ -1,5 +1,6 @@
 import Foundation
 import LMDB
+import TestSupport
 
 /// The bytes of a `data.mdb` with pages of 4,096 bytes, to look up what to damage.
 struct Image {
@@ -55,15 +56,15 @@ struct Image {
     }
 }
 
-extension TemporaryDirectory {
+extension TemporaryFolder {
     /// An environment `store` with one database of a branch and leaves, large values and lists of free pages, closed again.
     func makeStore() throws {
-        let environment = try Environment.open(self("store"), mode: .readWrite)
+        let environment = try Environment.open(file("store"), mode: .readWrite)
         let database = try environment.database("values", createIfMissing: true)
         for round in 0..<4 {
             try environment.write { transaction in
                 for index in 0..<300 where index % 4 >= round {
-                    let key = bytes("key \(index) " + String(repeating: "k", count: 200))
+                    let key = Array("key \(index) ".utf8) + [UInt8](repeating: 0x6B, count: 200)
                     let size = index % 20 == 0 ? 9000 : index % 7 * 10
                     try transaction.put([UInt8](repeating: 1, count: size + round), for: key, in: database)
                 }

@@ -1,15 +1,16 @@
 import LMDB
+import TestSupport
 import Testing
 
 @Suite("Iteration")
 struct IterationTests {
-    let directory: TemporaryDirectory
+    let directory: TemporaryFolder
     let environment: Environment
     let database: Database
 
     init() throws {
-        directory = try TemporaryDirectory()
-        environment = try Environment.open(directory("store"), mode: .readWrite)
+        directory = try TemporaryFolder()
+        environment = try Environment.open(directory.file("store"), mode: .readWrite)
         database = try environment.database("words", createIfMissing: true)
         let database = database
         try environment.write { transaction in

@@ -1,27 +1,29 @@
 import Foundation
 import LMDB
+import TestSupport
 import Testing
 
 @Suite("A data file's structure")
 struct StructureTests {
-    let directory: TemporaryDirectory
+    let directory: TemporaryFolder
 
-    init() throws { directory = try TemporaryDirectory() }
+    init() throws { directory = try TemporaryFolder() }
 
     private func open(_ mode: Environment.Mode = .readOnly) throws -> Environment {
-        try Environment.open(directory("store"), mode: mode)
+        try Environment.open(directory.file("store"), mode: mode)
     }
 
     private func change(_ change: (inout Image) -> Void) throws {
-        var image = try Image(directory("store"))
+        var image = try Image(directory.file("store"))
         change(&image)
         try image.save()
     }
 
     @Test("is sound after any writes", arguments: 0..<6)
     func sound(seed: UInt64) throws {
-        var noise = Noise(seed: seed)
-        let environment = try Environment.open(directory("store"), mode: .readWrite, initialSize: 1 << 18)
+        var noise = SeededGenerator(state: seed)
+        let environment = try Environment.open(
+            directory.file("store"), mode: .readWrite, initialSize: 1 << 18)
         let databases = try (0..<3).map { try environment.database("values \($0)", createIfMissing: true) }
         for _ in 0..<60 {
             let changes = Int.random(in: 1...80, using: &noise)
@@ -41,8 +43,8 @@ struct StructureTests {
             }
             try environment.checkStructure()
         }
-        try environment.copy(to: directory("copy"))
-        try Environment.open(directory("copy"), mode: .readOnly).checkStructure()
+        try environment.copy(to: directory.file("copy"))
+        try Environment.open(directory.file("copy"), mode: .readOnly).checkStructure()
     }
 
     @Test("is sound without any key, and when all are gone")
@@ -57,7 +59,8 @@ struct StructureTests {
 
     @Test("is checked beside writers")
     func besideWriters() throws {
-        let environment = try Environment.open(directory("store"), mode: .readWrite, initialSize: 1 << 18)
+        let environment = try Environment.open(
+            directory.file("store"), mode: .readWrite, initialSize: 1 << 18)
         let database = try environment.database("values", createIfMissing: true)
         let failures = failures(threads: 4) { thread in
             for round in 0..<60 {
@@ -100,12 +103,12 @@ struct StructureTests {
             { try environment.write { _ = try $0.delete(key, in: database) } },
             { try environment.write { try $0.put([1], for: key, in: database) } },
             { try environment.checkStructure() },
-            { try environment.copy(to: directory("copy")) },
+            { try environment.copy(to: directory.file("copy")) },
         ]
         for attempt in attempts {
             #expect(#expect(throws: LMDBError.self) { try attempt() }?.code == .corrupted)
         }
-        #expect(!FileManager.default.fileExists(atPath: directory("copy")))
+        #expect(!FileManager.default.fileExists(atPath: directory.file("copy")))
         try environment.write { try $0.put([1], for: [1], in: database) }
     }
 
@@ -125,16 +128,16 @@ struct StructureTests {
     @Test("never ends the process, however its bits are flipped and its pages overwritten")
     func mutations() throws {
         try directory.makeStore()
-        let sound = try Image(directory("store"))
+        let sound = try Image(directory.file("store"))
         let trees = sound.pages(sound.freeRecord) + sound.pages(sound.mainRecord) + sound.pages(sound.record)
-        let file = try #require(FileHandle(forUpdatingAtPath: directory("store/data.mdb")))
-        var noise = Noise(seed: 3)
+        let file = try #require(FileHandle(forUpdatingAtPath: directory.file("store/data.mdb")))
+        var noise = SeededGenerator(state: 3)
         func write(_ bytes: [UInt8], at offset: Int) throws {
             try file.seek(toOffset: UInt64(offset))
             try file.write(contentsOf: bytes)
         }
         var opened = 0
-        let cases = 20_000
+        let cases = TestLength.count(4_000, long: 20_000)
         for _ in 0..<cases {
             var changed: [Int] = []
             for _ in 0..<Int.random(in: 1...3, using: &noise) {

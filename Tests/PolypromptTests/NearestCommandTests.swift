@@ -2,6 +2,7 @@ import Foundation
 import JSON
 import T5
 import Tensors
+import TestSupport
 import Testing
 
 @Suite("polyprompt prompts nearest")
@@ -11,29 +12,26 @@ struct NearestCommandTests {
 
     init() throws {
         folder = try TemporaryFolder()
-        store = folder.path("store")
+        store = folder.file("store")
     }
 
     private func nearest(_ arguments: String...) throws -> Command {
-        try Command.run(["prompts", "nearest", "--core", Command.core, "--store", store] + arguments)
+        try Command.polyprompt(
+            ["prompts", "nearest", "--core", Repository.core, "--store", store] + arguments)
     }
 
     private func register(_ name: String, rows: [Float]) throws {
-        let header = "{'descr': '<f4', 'fortran_order': False, 'shape': (\(rows.count / 256), 256), }"
-        let npy =
-            Data([0x93]) + Data("NUMPY".utf8) + Data([1, 0, UInt8(header.utf8.count), 0])
-            + Data(header.utf8) + rows.withUnsafeBytes { Data($0) }
-        try npy.write(to: URL(fileURLWithPath: folder.path("rows.npy")))
-        let result = try Command.run([
-            "prompts", "register", "--core", Command.core, "--store", store, "--name", name,
-            folder.path("rows.npy"),
+        let file = try folder.write(
+            "rows.npy", TensorFile.numpy(rows: rows.count / 256, columns: 256, rows))
+        let result = try Command.polyprompt([
+            "prompts", "register", "--core", Repository.core, "--store", store, "--name", name, file,
         ])
         #expect(result.status == 0, "\(result.errors)")
     }
 
     @Test("a row that is a piece's embedding is nearest to that piece, by either measure")
     func embeddings() throws {
-        let core = try T5Core(Command.core, precision: .float32, pool: WorkerPool(threadCount: 2))
+        let core = try T5Core(Repository.core, precision: .float32, pool: WorkerPool(threadCount: 2))
         let ids: [Int32] = [500, 3000]
         // Longer than the piece's own: the angle does not change, the distance does.
         try register(
@@ -42,9 +40,9 @@ struct NearestCommandTests {
             let result = try nearest("--metric", metric, "--count", "3", "pieces")
             #expect(result.status == 0, "\(result.errors)")
             let lines = try result.lines
-            #expect(lines.map { $0.object?["row"] } == [0, 1, 2])
+            #expect(lines.map { $0["row"] } == [0, 1, 2])
             for (line, id) in zip(lines, ids) {
-                let pieces = try #require(line.object?["pieces"]?.array)
+                let pieces = try #require(line["pieces"]?.array)
                 #expect(pieces.count == 3)
                 #expect(pieces[0].object?["id"]?.int == Int(id))
                 #expect(abs((pieces[0].object?[key]?.double ?? 9) - value) < 1e-5)
@@ -53,7 +51,7 @@ struct NearestCommandTests {
                 let values = pieces.compactMap { $0.object?[key]?.double }
                 #expect(values == (metric == "cosine" ? values.sorted(by: >) : values.sorted()))
             }
-            let scaled = try #require(lines[2].object?["pieces"]?.array?[0].object)
+            let scaled = try #require(lines[2]["pieces"]?.array?[0].object)
             #expect((abs((scaled[key]?.double ?? 9) - value) < 1e-5) == (metric == "cosine"))
         }
     }
@@ -61,7 +59,7 @@ struct NearestCommandTests {
     @Test("the pieces are those that a search one by one finds", arguments: RowMetric.allCases)
     func search(metric: RowMetric) throws {
         let pool = WorkerPool(threadCount: 2)
-        let core = try T5Core(Command.core, precision: .float32, pool: pool)
+        let core = try T5Core(Repository.core, precision: .float32, pool: pool)
         let limit = 5_000
         let table = try core.embeddings(of: Array(0..<Int32(limit))).map { Double($0) }
         let rows = (0..<3 * 256).map { Float(sin(Double($0 * $0))) }
@@ -92,7 +90,7 @@ struct NearestCommandTests {
     @Test("an ensemble, another core's prompt, an unknown task and a bad count are refused")
     func refusals() throws {
         for name in ["one", "two"] { try register(name, rows: [Float](repeating: 1, count: 256)) }
-        try Command.run([
+        try Command.polyprompt([
             "prompts", "alias", "--store", store, "both", "--ensemble", "one@1,two@1", "--combine",
             "majority",
         ])
@@ -106,7 +104,9 @@ struct NearestCommandTests {
         refused(try nearest("--count", "0", "one"), "--count is 0")
         refused(try nearest("--metric", "dot", "one"), "dot")
         refused(
-            try Command.run(["prompts", "nearest", "--core", "random:t5-small", "--store", store, "one"]),
+            try Command.polyprompt([
+                "prompts", "nearest", "--core", "random:t5-small", "--store", store, "one",
+            ]),
             "core")
         #expect(try nearest("--count", "2", "one@1").lines.count == 1)
     }

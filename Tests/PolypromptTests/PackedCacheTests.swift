@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @Suite("Cache of packed cores")
@@ -9,8 +10,8 @@ struct PackedCacheTests {
 
     private func answer(_ cache: String) throws -> String {
         let request = #"{"task": null, "input": "hello there", "labels": ["yes", "no"]}"#
-        let result = try Command.run(
-            ["run", "--core", Command.core, "--precision", "bfloat16"], input: Data(request.utf8),
+        let result = try Command.polyprompt(
+            ["run", "--core", Repository.core, "--precision", "bfloat16"], input: request,
             environment: ["POLYPROMPT_CACHE": cache])
         #expect(result.status == 0, "\(result.errors)")
         return result.output
@@ -18,7 +19,7 @@ struct PackedCacheTests {
 
     @Test("a core is packed once; a cache file that is damaged in any part is packed anew")
     func damage() throws {
-        let cache = folder.path("cache")
+        let cache = folder.file("cache")
         let reference = try answer(cache)
         let files = try FileManager.default.contentsOfDirectory(atPath: cache)
         #expect(
@@ -45,6 +46,6 @@ struct PackedCacheTests {
     @Test("a cache that cannot be written changes nothing")
     func unwritable() throws {
         let file = try folder.write("file", "")
-        #expect(try answer(file) == (try answer(folder.path("cache"))))
+        #expect(try answer(file) == (try answer(folder.file("cache"))))
     }
 }

@@ -1,5 +1,6 @@
 import Foundation
 import JSON
+import TestSupport
 import Testing
 
 @Suite("polyprompt prompts")
@@ -9,34 +10,33 @@ struct PromptsCommandTests {
 
     init() throws {
         folder = try TemporaryFolder()
-        store = folder.path("store")
+        store = folder.file("store")
     }
 
     private func prompts(_ command: String, _ arguments: String...) throws -> Command {
-        try Command.run(["prompts", command, "--store", store] + arguments)
+        try Command.polyprompt(["prompts", command, "--store", store] + arguments)
     }
 
     private func register(_ arguments: String...) throws -> Command {
-        try Command.run(["prompts", "register", "--core", Command.core, "--store", store] + arguments)
+        try Command.polyprompt(
+            ["prompts", "register", "--core", Repository.core, "--store", store] + arguments)
     }
 
     /// A task folder with a prompt of one value repeated.
     private func task(
         _ name: String, json: String? = nil, width: Int = 256, value: Float = 0.5, metadata: String = "{}"
     ) throws -> String {
-        let path = folder.path(name)
-        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-        try
-            (json
-            ?? #"{"name": "\#(name)", "template": "{input}", "labels": [{"label": "a", "text": "yes"}, {"label": "b", "text": "no"}]}"#)
-            .write(toFile: path + "/task.json", atomically: true, encoding: .utf8)
-        let header =
-            #"{"__metadata__":\#(metadata),"prompt_embeddings":{"dtype":"F32","shape":[2,\#(width)],"data_offsets":[0,\#(8 * width)]}}"#
-        var data = Data()
-        withUnsafeBytes(of: UInt64(header.utf8.count)) { data.append(contentsOf: $0) }
-        data += Data(header.utf8)
-        for _ in 0..<2 * width { withUnsafeBytes(of: value) { data.append(contentsOf: $0) } }
-        try data.write(to: URL(fileURLWithPath: path + "/prompt.safetensors"))
+        let path = try folder.makeFolder(name)
+        try folder.write(
+            name + "/task.json",
+            json ?? """
+                {"name": "\(name)", "template": "{input}", "labels": [{"label": "a", "text": "yes"}, \
+                {"label": "b", "text": "no"}]}
+                """)
+        let rows = FileTensor(shape: [2, width], values: [Float](repeating: value, count: 2 * width))
+        try folder.write(
+            name + "/prompt.safetensors",
+            TensorFile.safetensors([("prompt_embeddings", rows)], metadata: JSONValue.parse(metadata).object))
         return path
     }
 
@@ -49,8 +49,8 @@ struct PromptsCommandTests {
 
         let listed = try prompts("list").lines
         #expect(listed.count == 1)
-        #expect(listed[0].object?["target"] == "mine@2")
-        #expect(listed[0].object?["versions"] == [1, 2])
+        #expect(listed[0]["target"] == "mine@2")
+        #expect(listed[0]["versions"] == [1, 2])
         let shown = try #require(try JSONValue.parse(try prompts("show", "mine").output).object)
         #expect(shown["version"] == 2 && shown["rows"] == 2 && shown["width"] == 256)
         #expect(shown["definition"]?.object?["template"] == "{input}")
@@ -68,8 +68,8 @@ struct PromptsCommandTests {
         #expect(try prompts("remove", "mine@2").output == "mine@2\n")
         #expect(try prompts("gc").output.hasPrefix("1 prompts"))
         #expect(try prompts("verify").status == 0)
-        #expect(try prompts("backup", folder.path("copy")).status == 0)
-        let copy = try Command.run(["prompts", "list", "--store", folder.path("copy")])
+        #expect(try prompts("backup", folder.file("copy")).status == 0)
+        let copy = try Command.polyprompt(["prompts", "list", "--store", folder.file("copy")])
         #expect(copy.output == (try prompts("list").output))
         #expect(
             try register(try task("mine", value: 0.75)).output == "mine@3\n", "numbers are not given again")
@@ -80,17 +80,14 @@ struct PromptsCommandTests {
         let bare = try task("bare") + "/prompt.safetensors"
         #expect(try register(bare).errors.contains("--name"))
         #expect(try register("--name", "from-safetensors", bare).output == "from-safetensors@1\n")
-        let header = "{'descr': '<f4', 'fortran_order': False, 'shape': (1, 256), }"
-        let npy =
-            Data([0x93]) + Data("NUMPY".utf8) + Data([1, 0, UInt8(header.utf8.count), 0])
-            + Data(header.utf8) + Data(count: 1024)
-        try npy.write(to: URL(fileURLWithPath: folder.path("p.npy")))
-        #expect(try register("--name", "from-npy", folder.path("p.npy")).output == "from-npy@1\n")
+        let matrix = TensorFile.numpy(rows: 1, columns: 256, [Float](repeating: 0, count: 256))
+        let npy = try folder.write("p.npy", matrix)
+        #expect(try register("--name", "from-npy", npy).output == "from-npy@1\n")
     }
 
     @Test("each element type is stored and verified", arguments: ["float32", "float16", "bfloat16", "int8"])
     func elementTypes(type: String) throws {
-        #expect(try register("--element-type", type, Command.prompt("spam")).status == 0)
+        #expect(try register("--element-type", type, Repository.prompt("spam")).status == 0)
         #expect(
             try JSONValue.parse(try prompts("show", "spam").output).object?["element_type"]?.string == type)
         #expect(try prompts("verify").status == 0)
@@ -100,8 +97,8 @@ struct PromptsCommandTests {
     func refusals() throws {
         let good = try task("good")
         func refused(_ arguments: String..., saying text: String) throws {
-            let result = try Command.run(
-                ["prompts", "register", "--core", Command.core, "--store", store] + arguments)
+            let result = try Command.polyprompt(
+                ["prompts", "register", "--core", Repository.core, "--store", store] + arguments)
             #expect(result.status != 0 && result.output.isEmpty)
             #expect(result.errors.contains(text), "\(result.errors)")
         }
@@ -132,7 +129,8 @@ struct PromptsCommandTests {
         }
         let processes = try zip(tasks, shared).map { task, shared in
             let process = Command.process(
-                ["prompts", "register", "--core", Command.core, "--store", store, task, shared])
+                "polyprompt",
+                ["prompts", "register", "--core", Repository.core, "--store", store, task, shared])
             process.standardOutput = FileHandle.nullDevice
             try process.run()
             return process
@@ -143,13 +141,13 @@ struct PromptsCommandTests {
         }
         let listed = try prompts("list").lines
         #expect(listed.count == 5)
-        #expect(listed.first { $0.object?["name"] == "shared" }?.object?["versions"] == [1, 2, 3, 4])
+        #expect(listed.first { $0["name"] == "shared" }?["versions"] == [1, 2, 3, 4])
         #expect(try prompts("verify").status == 0)
     }
 
     @Test("a flipped bit in the store is found, and the other tasks are served")
     func flippedBit() throws {
-        #expect(try register(Command.prompt("spam"), Command.prompt("emotion")).status == 0)
+        #expect(try register(Repository.prompt("spam"), Repository.prompt("emotion")).status == 0)
         let files = try FileManager.default.contentsOfDirectory(atPath: store).map { store + "/" + $0 }
         let path = try #require(files.max { try size($0) < size($1) })
         var bytes = try Data(contentsOf: URL(fileURLWithPath: path))
@@ -159,11 +157,13 @@ struct PromptsCommandTests {
         try bytes.write(to: URL(fileURLWithPath: path))
         let verified = try prompts("verify")
         #expect(verified.status == 2 && !verified.output.isEmpty, "\(verified.output) \(verified.errors)")
-        let answers = try Command.run(
-            ["run", "--core", Command.core, "--store", store],
-            input: Data(#"{"task": "spam", "input": "x"}"#.utf8) + Data([0x0A])
-                + Data(#"{"task": "emotion", "input": "x"}"#.utf8))
-        let codes = try answers.lines.map { $0.object?["error"]?.object?["code"]?.string }
+        let answers = try Command.polyprompt(
+            ["run", "--core", Repository.core, "--store", store],
+            input: """
+                {"task": "spam", "input": "x"}
+                {"task": "emotion", "input": "x"}
+                """)
+        let codes = try answers.lines.map { $0["error"]?.object?["code"]?.string }
         #expect(codes.filter { $0 == "task_unusable" }.count == 1)
         #expect(codes.filter { $0 == nil }.count == 1)
     }

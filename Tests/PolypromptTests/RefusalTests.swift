@@ -1,5 +1,6 @@
 import Foundation
 import JSON
+import TestSupport
 import Testing
 
 /// What ends a command early, and that it does so with a message and a status.
@@ -10,9 +11,10 @@ struct RefusalTests {
     init() throws { folder = try TemporaryFolder() }
 
     private func registered(_ tasks: String...) throws -> String {
-        let store = folder.path("store")
-        let result = try Command.run(
-            ["prompts", "register", "--core", Command.core, "--store", store] + tasks.map(Command.prompt))
+        let store = folder.file("store")
+        let result = try Command.polyprompt(
+            ["prompts", "register", "--core", Repository.core, "--store", store]
+                + tasks.map(Repository.prompt))
         #expect(result.status == 0, "\(result.errors)")
         return store
     }
@@ -38,7 +40,7 @@ struct RefusalTests {
             ),
         ])
     func usage(arguments: [String], named: String) throws {
-        let result = try Command.run(arguments)
+        let result = try Command.polyprompt(arguments)
         #expect(result.status == 64)
         #expect(result.output.isEmpty)
         #expect(
@@ -54,7 +56,7 @@ struct RefusalTests {
             {"prompt": [[\(row),1]], "input_ids": [5, 1]}
             {"prompt": [[\(row),1],[\(row),\(value)]], "input_ids": [5, 1]}
             """
-        let result = try Command.run(["core", "probe", "--core", Command.core], input: Data(input.utf8))
+        let result = try Command.polyprompt(["core", "probe", "--core", Repository.core], input: input)
         #expect(result.status == 1)
         #expect(try result.lines.count == 1)
         #expect(
@@ -63,18 +65,18 @@ struct RefusalTests {
 
     @Test("the example that the help shows is answered, and it is spam")
     func helpExample() throws {
-        let help = try Command.run(["run", "--help"])
+        let help = try Command.polyprompt(["run", "--help"])
         #expect(help.status == 0)
         let example = try #require(help.output.split(separator: "\n").first { $0.contains("\"task\":") })
-        let answer = try Command.run(
-            ["run", "--core", Command.core, "--store", registered("spam")], input: Data(example.utf8))
-        #expect(try answer.lines.first?.object?["label"] == "spam", "\(example) \(answer.output)")
+        let answer = try Command.polyprompt(
+            ["run", "--core", Repository.core, "--store", registered("spam")], input: String(example))
+        #expect(try answer.lines.first?["label"] == "spam", "\(example) \(answer.output)")
     }
 
     @Test("a run whose reader goes away ends with status 1 and a message")
     func closedOutput() throws {
         let store = try registered("spam")
-        let process = Command.process(["run", "--core", Command.core, "--store", store])
+        let process = Command.process("polyprompt", ["run", "--core", Repository.core, "--store", store])
         let (input, output, errors) = (Pipe(), Pipe(), Pipe())
         process.standardInput = input
         process.standardOutput = output
@@ -96,14 +98,14 @@ struct RefusalTests {
     func ensembles() throws {
         let store = try registered("spam", "sentiment")
         for name in ["free", "other"] {
-            let bare = Command.prompt("spam") + "/prompt.safetensors"
-            let result = try Command.run([
-                "prompts", "register", "--core", Command.core, "--store", store, "--name", name, bare,
+            let bare = Repository.prompt("spam") + "/prompt.safetensors"
+            let result = try Command.polyprompt([
+                "prompts", "register", "--core", Repository.core, "--store", store, "--name", name, bare,
             ])
             #expect(result.status == 0, "\(result.errors)")
         }
         func alias(_ members: String, _ combine: String) throws -> Command {
-            try Command.run([
+            try Command.polyprompt([
                 "prompts", "alias", "--store", store, "both", "--ensemble", members, "--combine", combine,
             ])
         }
@@ -117,7 +119,7 @@ struct RefusalTests {
             let refused = try alias(members, combine)
             #expect(refused.status == 1 && refused.errors.contains(reason), "\(refused.errors)")
         }
-        #expect(try !Command.run(["prompts", "list", "--store", store]).output.contains("both"))
+        #expect(try !Command.polyprompt(["prompts", "list", "--store", store]).output.contains("both"))
         #expect(try alias("free@1,other@1", "majority").status == 0)
     }
 }

@@ -1,5 +1,6 @@
 import Foundation
 import JSON
+import TestSupport
 import Testing
 
 @Suite("polyprompt run")
@@ -9,35 +10,35 @@ struct RunCommandTests {
 
     init() throws {
         folder = try TemporaryFolder()
-        store = folder.path("store")
-        let registered = try Command.run(
-            ["prompts", "register", "--core", Command.core, "--store", store]
-                + ["spam", "sentiment"].map(Command.prompt))
+        store = folder.file("store")
+        let registered = try Command.polyprompt(
+            ["prompts", "register", "--core", Repository.core, "--store", store]
+                + ["spam", "sentiment"].map(Repository.prompt))
         #expect(registered.status == 0, "\(registered.errors)")
         #expect(registered.output == "spam@1\nsentiment@1\n")
     }
 
-    private var arguments: [String] { ["run", "--core", Command.core, "--store", store] }
+    private var arguments: [String] { ["run", "--core", Repository.core, "--store", store] }
 
     @Test("answers come in order; a failed request gives status 2, a summary goes to standard error")
     func answers() throws {
         let good =
             #"{"id": 1, "task": "spam", "input": "CONGRATULATIONS! You have won a £2000 prize. To claim call 0800 now"}"#
         let bad = #"{"id": 2, "task": "eggs", "input": "x"}"#
-        let both = try Command.run(arguments, input: Data("\(good)\n\n\(bad)\n{\n".utf8))
+        let both = try Command.polyprompt(arguments, input: "\(good)\n\n\(bad)\n{\n")
         #expect(both.status == 2)
         let lines = try both.lines
         #expect(lines.count == 3)
-        #expect(lines[0].object?["label"] == "spam")
-        #expect(lines[1].object?["error"]?.object?["code"] == "unknown_task")
-        #expect(lines[2].object?["error"]?.object?["code"] == "invalid_json")
+        #expect(lines[0]["label"] == "spam")
+        #expect(lines[1]["error"]?.object?["code"] == "unknown_task")
+        #expect(lines[2]["error"]?.object?["code"] == "invalid_json")
         #expect(both.errors.contains("3 requests (2 with an error) for 1 task"))
         #expect(both.errors.contains("requests/s"))
         #expect(!both.errors.contains("\u{1B}"), "no progress where there is no terminal")
 
         let input = try folder.write("in.jsonl", good + "\n")
-        let output = folder.path("out.jsonl")
-        let file = try Command.run(arguments + ["--input", input, "--output", output])
+        let output = folder.file("out.jsonl")
+        let file = try Command.polyprompt(arguments + ["--input", input, "--output", output])
         #expect(file.status == 0 && file.output.isEmpty)
         #expect(
             try String(contentsOfFile: output, encoding: .utf8) == both.output.split(separator: "\n")[0]
@@ -48,14 +49,14 @@ struct RunCommandTests {
     func oversizedLine() throws {
         let line = #"{"task": "spam", "input": "hello"}"#
         let long = #"{"task": "spam", "input": ""# + String(repeating: "a", count: 9 << 20) + "\"}"
-        let result = try Command.run(arguments, input: Data("\(line)\n\(long)\n\(line)\n".utf8))
+        let result = try Command.polyprompt(arguments, input: "\(line)\n\(long)\n\(line)\n")
         let lines = try result.lines
-        #expect(lines.map { $0.object?["error"]?.object?["code"] } == [nil, "line_too_long", nil])
+        #expect(lines.map { $0["error"]?.object?["code"] } == [nil, "line_too_long", nil])
     }
 
     @Test("a process that serves sees at once what another publishes")
     func publishedByAnotherProcess() throws {
-        let process = Command.process(arguments)
+        let process = Command.process("polyprompt", arguments)
         let (input, output) = (Pipe(), Pipe())
         process.standardInput = input
         process.standardOutput = output
@@ -75,9 +76,9 @@ struct RunCommandTests {
         #expect(try ask("mood")?["error"] != nil)
         for version in 1...2 {
             let type = version == 1 ? "float32" : "int8"
-            let registered = try Command.run([
-                "prompts", "register", "--core", Command.core, "--store", store, "--name", "mood",
-                "--element-type", type, Command.prompt("sentiment"),
+            let registered = try Command.polyprompt([
+                "prompts", "register", "--core", Repository.core, "--store", store, "--name", "mood",
+                "--element-type", type, Repository.prompt("sentiment"),
             ])
             #expect(registered.output == "mood@\(version)\n", "\(registered.errors)")
             let answer = try ask("mood")
@@ -95,7 +96,7 @@ struct RunCommandTests {
         // answers, could not stay below the limit.
         let line = #"{"task": "nothing", "input": "\#(String(repeating: "x", count: 200))"}"# + "\n"
         let input = try folder.write("long.jsonl", String(repeating: line, count: 400_000))
-        let process = Command.process(arguments + ["--input", input, "--output", "/dev/null"])
+        let process = Command.process("polyprompt", arguments + ["--input", input, "--output", "/dev/null"])
         process.standardError = FileHandle.nullDevice
         try process.run()
         var peak = 0
@@ -113,14 +114,14 @@ struct RunCommandTests {
 
     @Test("an interrupted run leaves no trace", arguments: [SIGINT, SIGTERM])
     func interrupted(signal: Int32) throws {
-        let process = Command.process(arguments + ["--output", folder.path("partial.jsonl")])
+        let process = Command.process("polyprompt", arguments + ["--output", folder.file("partial.jsonl")])
         let input = Pipe()
         process.standardInput = input
         process.standardError = FileHandle.nullDevice
         try process.run()
         input.fileHandleForWriting.write(Data("{\"task\": \"spam\", \"input\": \"hello\"}\n".utf8))
         func files() throws -> [String] {
-            try FileManager.default.contentsOfDirectory(atPath: folder.url.path)
+            try FileManager.default.contentsOfDirectory(atPath: folder.path)
         }
         let deadline = Date(timeIntervalSinceNow: 30)
         while try !files().contains(where: { $0.hasSuffix(".partial") }), Date() < deadline { usleep(20_000) }
@@ -136,12 +137,12 @@ struct RunCommandTests {
         arguments: [
             (["run", "--core", "/nonexistent"], "no core directory /nonexistent"),
             (["run", "--core", "random:t6"], "random:t5-small"),
-            (["run", "--core", Command.core, "--store", "/nonexistent/store"], "/nonexistent/store"),
-            (["run", "--core", Command.core, "--input", "/nonexistent"], "cannot open /nonexistent"),
-            (["run", "--core", Command.core, "--output", "/nonexistent/x"], "/nonexistent/x"),
+            (["run", "--core", Repository.core, "--store", "/nonexistent/store"], "/nonexistent/store"),
+            (["run", "--core", Repository.core, "--input", "/nonexistent"], "cannot open /nonexistent"),
+            (["run", "--core", Repository.core, "--output", "/nonexistent/x"], "/nonexistent/x"),
         ])
     func cannotStart(arguments: [String], message: String) throws {
-        let result = try Command.run(arguments)
+        let result = try Command.polyprompt(arguments)
         #expect(result.status == 1)
         #expect(result.output.isEmpty)
         #expect(result.errors.contains(message), "\(result.errors)")

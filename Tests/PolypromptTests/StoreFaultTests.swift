@@ -1,5 +1,6 @@
 import Foundation
 import JSON
+import TestSupport
 import Testing
 
 /// What goes wrong beneath a store: writers that are killed, a file system that is full or read-only.
@@ -10,36 +11,37 @@ struct StoreFaultTests {
 
     init() throws {
         folder = try TemporaryFolder()
-        store = folder.path("store")
+        store = folder.file("store")
     }
 
     private func register(_ name: String, elementType: String = "float32") -> [String] {
         [
-            "prompts", "register", "--core", Command.core, "--store", store, "--name", name, "--element-type",
-            elementType, Command.prompt("spam"),
+            "prompts", "register", "--core", Repository.core, "--store", store, "--name", name,
+            "--element-type",
+            elementType, Repository.prompt("spam"),
         ]
     }
 
     private func list() throws -> [String: [JSONValue]] {
         var versions: [String: [JSONValue]] = [:]
-        for line in try Command.run(["prompts", "list", "--store", store]).lines {
-            versions[line.object?["name"]?.string ?? ""] = line.object?["versions"]?.array
+        for line in try Command.polyprompt(["prompts", "list", "--store", store]).lines {
+            versions[line["name"]?.string ?? ""] = line["versions"]?.array
         }
         return versions
     }
 
     @Test("a writer that is killed at any moment changes all or nothing, and the next goes on")
     func killedWriter() throws {
-        #expect(try Command.run(register("first")).status == 0)
+        #expect(try Command.polyprompt(register("first")).status == 0)
         let before = try list()
         // How long a whole registration takes decides when the others are killed.
         let start = ContinuousClock.now
-        #expect(try Command.run(register("timed")).status == 0)
+        #expect(try Command.polyprompt(register("timed")).status == 0)
         let whole = (ContinuousClock.now - start) / .microseconds(1)
         var generator = SystemRandomNumberGenerator()
         var killed = 0
         for round in 0..<40 {
-            let process = Command.process(register("killed-\(round)"))
+            let process = Command.process("polyprompt", register("killed-\(round)"))
             process.standardOutput = FileHandle.nullDevice
             process.standardError = FileHandle.nullDevice
             try process.run()
@@ -48,72 +50,54 @@ struct StoreFaultTests {
             kill(process.processIdentifier, SIGKILL)
             process.waitUntilExit()
             if process.terminationReason == .uncaughtSignal { killed += 1 }
-            let verified = try Command.run(["prompts", "verify", "--store", store])
+            let verified = try Command.polyprompt(["prompts", "verify", "--store", store])
             #expect(verified.status == 0, "\(verified.output) \(verified.errors)")
         }
         #expect(killed > 0)
         let after = try list()
         for (name, versions) in before { #expect(after[name] == versions) }
         for (name, versions) in after { #expect(versions == [1], "\(name)") }
-        #expect(try Command.run(register("last")).output == "last@1\n")
-        let answer = try Command.run(
-            ["run", "--core", Command.core, "--store", store],
-            input: Data(#"{"task": "last", "input": "hello"}"#.utf8))
+        #expect(try Command.polyprompt(register("last")).output == "last@1\n")
+        let answer = try Command.polyprompt(
+            ["run", "--core", Repository.core, "--store", store],
+            input: #"{"task": "last", "input": "hello"}"#)
         #expect(answer.status == 0)
     }
 
     /// Runs shell commands in a mount namespace of their own, in which `$1` is the store, and the command and its
-    /// arguments are the rest; `nil`, with a word on why, where the system does not let this process have one.
-    private func mounted(_ script: String, _ arguments: [String]) throws -> (status: Int32, errors: String)? {
-        let unshare = "/usr/bin/unshare"
-        func run(_ arguments: [String]) throws -> (status: Int32, errors: String) {
-            let process = Process()
-            process.executableURL = URL(fileURLWithPath: unshare)
-            process.arguments = arguments
-            let log = URL(fileURLWithPath: try folder.write("log", ""))
-            process.standardOutput = FileHandle.nullDevice
-            process.standardError = try FileHandle(forWritingTo: log)
-            process.standardInput = FileHandle.nullDevice
-            try process.run()
-            process.waitUntilExit()
-            return (process.terminationStatus, try String(contentsOf: log, encoding: .utf8))
-        }
-        let namespace = ["--map-root-user", "--mount", "/bin/sh", "-e", "-c"]
-        guard FileManager.default.isExecutableFile(atPath: unshare),
-            try run(namespace + ["mount -t tmpfs tmpfs \"$1\"", "sh", folder.url.path]).status == 0
-        else {
-            print("skipped: this system lets the tests mount nothing, not even for themselves")
-            return nil
-        }
-        return try run(namespace + [script, "sh", store, Command.executable.path] + arguments)
+    /// arguments are the rest.
+    private func mounted(_ script: String, _ arguments: [String]) throws -> Command {
+        try Command.mounting([script, "sh", store, Command.executable("polyprompt")] + arguments)
     }
 
-    @Test("on a read-only file system is read, and refused for writing")
+    static let cannotMount: Comment = "this system lets the tests mount nothing, not even for themselves"
+    static let canMount: Bool = {
+        guard let folder = try? TemporaryFolder() else { return false }
+        return (try? Command.mounting(["mount -t tmpfs tmpfs \"$1\"", "sh", folder.path]))?.status == 0
+    }()
+
+    @Test("on a read-only file system is read, and refused for writing", .enabled(if: canMount, cannotMount))
     func readOnly() throws {
-        #expect(try Command.run(register("first")).status == 0)
+        #expect(try Command.polyprompt(register("first")).status == 0)
         let script = #"mount --bind "$1" "$1"; mount -o remount,bind,ro "$1"; shift; exec "$@""#
-        guard let refused = try mounted(script, register("second")) else { return }
+        let refused = try mounted(script, register("second"))
         #expect(refused.status == 1)
         #expect(refused.errors.contains(store), "\(refused.errors)")
         #expect(refused.errors.lowercased().contains("read-only"), "\(refused.errors)")
-        let read = try #require(try mounted(script, ["prompts", "verify", "--store", store]))
+        let read = try mounted(script, ["prompts", "verify", "--store", store])
         #expect(read.status == 0, "\(read.errors)")
         #expect(try list().keys.sorted() == ["first"])
     }
 
     /// A bare prompt of 100 rows of noise, which do not compress: some 100 KB.
     private func noise(_ name: String) throws -> String {
-        let header = "{'descr': '<f4', 'fortran_order': False, 'shape': (100, 256), }"
-        var data = Data([0x93]) + Data("NUMPY".utf8) + Data([1, 0, UInt8(header.utf8.count), 0])
-        data += Data(header.utf8)
-        for _ in 0..<100 * 256 {
-            withUnsafeBytes(of: Float.random(in: -1...1)) { data.append(contentsOf: $0) }
-        }
-        try data.write(to: URL(fileURLWithPath: folder.path(name)))
-        return folder.path(name)
+        let values = (0..<100 * 256).map { _ in Float.random(in: -1...1) }
+        return try folder.write(name, TensorFile.numpy(rows: 100, columns: 256, values))
     }
 
-    @Test("on a disk that is full nothing is changed, and what there is stays sound")
+    @Test(
+        "on a disk that is full nothing is changed, and what there is stays sound",
+        .enabled(if: canMount, cannotMount))
     func diskFull() throws {
         // Two or three prompts go into 400 KB. Prints how many did, then what the store says of itself.
         let script = #"""
@@ -129,9 +113,16 @@ struct StoreFaultTests {
             exit 99
             """#
         let prompts = try (0..<6).map { try noise("\($0).npy") }
-        guard let result = try mounted(script, [Command.core] + prompts) else { return }
+        let result = try mounted(script, [Repository.core] + prompts)
         #expect(result.status == 99, "\(result.errors)")
         #expect(result.errors.contains("Error: \(store): "), "\(result.errors)")
         #expect(result.errors.contains("nothing was changed; make room"), "\(result.errors)")
+    }
+}
+
+extension Command {
+    /// Runs a shell script, given with its arguments, in a mount namespace of its own.
+    fileprivate static func mounting(_ script: [String]) throws -> Command {
+        try run("/usr/bin/unshare", ["--map-root-user", "--mount", "/bin/sh", "-e", "-c"] + script)
     }
 }

@@ -1,5 +1,6 @@
 import Foundation
 import JSON
+import TestSupport
 import Testing
 
 @Suite("polyprompt-train bench")
@@ -9,7 +10,8 @@ struct BenchCommandTests {
     init() throws { folder = try TemporaryFolder() }
 
     private func bench(_ arguments: [String]) throws -> Command {
-        try Command.run(["bench", "--core", Command.core, "--threads", "2", "--rounds", "1"] + arguments)
+        try Command.train(
+            ["bench", "--core", Repository.core, "--threads", "2", "--rounds", "1"] + arguments)
     }
 
     /// Two rows of small numbers and two sequences.
@@ -31,7 +33,7 @@ struct BenchCommandTests {
 
     @Test("prints a table and writes JSON, and says nothing on the way when piped")
     func table() throws {
-        let result = try bench(["--json", folder.path("report.json")])
+        let result = try bench(["--json", folder.file("report.json")])
         #expect(result.status == 0 && result.errors == "")
         #expect(result.output.contains("tokens/s") && result.output.contains("one after the other"))
         let report = try folder.json("report.json")
@@ -66,8 +68,6 @@ struct BenchCommandTests {
             #expect(report["tokens"] == 20)
             losses[precision] = try #require(report["losses"]?.array).compactMap(\.double)
         }
-        let probe = Command.process(
-            ["core", "probe", "--core", Command.core, "--precision", "float32"], executable: "polyprompt")
         let lines = try #require(batch["sequences"]?.array).map { sequence in
             let object = JSONObject([
                 ("prompt", batch["prompt"] ?? .null),
@@ -76,16 +76,11 @@ struct BenchCommandTests {
             ])
             return JSONValue.object(object).line
         }
-        let input = try folder.write("lines.jsonl", lines.joined(separator: "\n") + "\n")
-        probe.standardInput = try FileHandle(forReadingFrom: URL(fileURLWithPath: input))
-        let pipe = Pipe()
-        probe.standardOutput = pipe
-        try probe.run()
-        let output = try pipe.fileHandleForReading.readToEnd() ?? Data()
-        probe.waitUntilExit()
-        let likelihoods = try String(decoding: output, as: UTF8.self).split(separator: "\n").map { line in
-            try #require(
-                try JSONValue.parse(String(line)).object?["label_log_likelihood"]?.array?.first?.double)
+        let probed = try Command.polyprompt(
+            ["core", "probe", "--core", Repository.core, "--precision", "float32"],
+            input: lines.joined(separator: "\n"))
+        let likelihoods = try probed.lines.map { line in
+            try #require(line["label_log_likelihood"]?.array?.first?.double)
         }
         #expect(likelihoods.count == 2)
         let expected = -likelihoods.reduce(0, +) / 5
@@ -104,7 +99,9 @@ struct BenchCommandTests {
             (["--json", "/nowhere/report.json"], "/nowhere/report.json"),
         ])
     func refusals(arguments: [String], message: String) throws {
-        let refused = try bench(arguments)
+        // A small step, for what is refused only after it.
+        let batches = try folder.write("batch.json", JSONValue.object(batch()).line)
+        let refused = try bench(["--batches", batches] + arguments)
         #expect(refused.status != 0)
         #expect(refused.errors.contains(message), "\(refused.errors)")
     }

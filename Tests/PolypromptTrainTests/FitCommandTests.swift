@@ -1,41 +1,42 @@
 import Foundation
 import JSON
+import TestSupport
 import Testing
 
 @Suite("polyprompt-train fit")
 struct FitCommandTests {
     let folder: TemporaryFolder
-    private let task = Command.package.appendingPathComponent("prompts/spam/task.json").path
-    private let rows = Command.package.appendingPathComponent("prompts/spam/sample.jsonl").path
+    private let task = Repository.file("prompts/spam/task.json")
+    private let rows = Repository.file("prompts/spam/sample.jsonl")
 
     init() throws { folder = try TemporaryFolder() }
 
     private func fit(
         _ arguments: [String], out: String = "out", during: (Process) throws -> Void = { _ in }
     ) throws -> Command {
-        try Command.run(["fit", "--out", folder.path(out)] + arguments, during: during)
+        try Command.train(["fit", "--out", folder.file(out)] + arguments, during: during)
     }
 
-    private var data: [String] { ["--core", Command.core, "--task", task, "--train", rows] }
+    private var data: [String] { ["--core", Repository.core, "--task", task, "--train", rows] }
     private let quick = ["--steps", "4", "--batch", "4", "--rows", "3", "--bottleneck", "16"]
 
     @Test("trains, publishes, and what it published is served and evaluated")
     func trainsAndPublishes() throws {
-        let store = folder.path("store")
+        let store = folder.file("store")
         let fitted = try fit(
             data + quick + ["--dev", rows, "--test", rows, "--store", store, "--publish", "mine"])
         #expect(fitted.status == 0, "\(fitted.errors)")
         #expect(try fitted.lines == [folder.json("out/result.json")])
         #expect(try fitted.lines[0]["published"] == "mine@1")
         #expect(fitted.errors.contains("published as mine@1") && !fitted.errors.contains("\r"))
-        let evaluated = try Command.run([
-            "evaluate", "--core", Command.core, "--store", store, "--task", "mine", "--data", rows,
+        let evaluated = try Command.train([
+            "evaluate", "--core", Repository.core, "--store", store, "--task", "mine", "--data", rows,
         ])
         #expect(evaluated.status == 0, "\(evaluated.errors)")
         #expect(try evaluated.lines[0]["metrics"] == (try fitted.lines[0]["test"]))
-        let again = try Command.run(
-            ["prompts", "register", "--core", Command.core, "--store", store, folder.path("out")],
-            executable: "polyprompt")
+        let again = try Command.polyprompt([
+            "prompts", "register", "--core", Repository.core, "--store", store, folder.file("out"),
+        ])
         #expect(again.output == "spam@1\n", "\(again.errors)")
     }
 
@@ -45,7 +46,7 @@ struct FitCommandTests {
             "train.json",
             JSONValue.object(
                 JSONObject([
-                    ("core", .string(Command.core)), ("task", .string(task)), ("train", .string(rows)),
+                    ("core", .string(Repository.core)), ("task", .string(task)), ("train", .string(rows)),
                     ("steps", 4), ("batch", 4), ("method", "prompt"), ("rows", [2, 3]), ("seed", 7),
                 ])
             ).indented)
@@ -60,7 +61,7 @@ struct FitCommandTests {
     @Test("Ctrl-C saves a checkpoint, and --resume ends as if there had been none")
     func interruption() throws {
         let settings =
-            data + ["--dev", rows, "--steps", "800", "--batch", "4", "--rows", "3", "--method", "prompt"]
+            data + ["--dev", rows, "--steps", "80", "--batch", "2", "--rows", "3", "--method", "prompt"]
         let whole = try fit(settings, out: "whole")
         #expect(whole.status == 0, "\(whole.errors)")
         let stopped = try fit(settings, out: "parts") { process in
@@ -78,9 +79,7 @@ struct FitCommandTests {
         #expect(other.status == 1 && other.errors.contains("setting"), "\(other.errors)")
         let resumed = try fit(["--resume"], out: "parts")
         #expect(resumed.status == 0 && !folder.exists("parts/checkpoint.safetensors"), "\(resumed.errors)")
-        let prompts = try ["whole", "parts"].map {
-            try Data(contentsOf: folder.url.appendingPathComponent("\($0)/prompt.safetensors"))
-        }
+        let prompts = try ["whole", "parts"].map { try folder.bytes("\($0)/prompt.safetensors") }
         #expect(prompts[0] == prompts[1])
     }
 
@@ -101,7 +100,7 @@ struct FitCommandTests {
 
     @Test("every setting of the file is an option")
     func settingsAreOptions() throws {
-        let help = try Command.run(["fit", "--help"]).output
+        let help = try Command.train(["fit", "--help"]).output
         for key in [
             "method", "rows", "bottleneck", "activation", "layer_norm", "residual", "separate_networks",
             "rank",

@@ -1,14 +1,15 @@
 import PromptStore
+import TestSupport
 import Testing
 
 @Suite("An alias")
 struct AliasTests {
-    let directory: TemporaryDirectory
+    let directory: TemporaryFolder
     let store: PromptStore
 
     init() throws {
-        directory = try TemporaryDirectory()
-        store = try PromptStore(path: directory("store"), mode: .readWrite)
+        directory = try TemporaryFolder()
+        store = try PromptStore(path: directory.file("store"), mode: .readWrite)
         for seed in 1...3 as ClosedRange<UInt64> { try store.publish(publication("spam", seed: seed)) }
         try store.publish(publication("ham", seed: 9))
         try store.publish(publication("other", core: coreB))

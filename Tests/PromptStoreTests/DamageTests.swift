@@ -2,22 +2,23 @@ import Foundation
 import JSON
 import LMDB
 import PromptStore
+import TestSupport
 import Testing
 
 @Suite("A damaged file")
 struct DamageTests {
     private static let pageSize = 4096
 
-    let directory: TemporaryDirectory
+    let directory: TemporaryFolder
 
-    init() throws { directory = try TemporaryDirectory() }
+    init() throws { directory = try TemporaryFolder() }
 
-    private func data(_ name: String) -> URL { URL(fileURLWithPath: directory(name) + "/data.mdb") }
+    private func data(_ name: String) -> URL { URL(fileURLWithPath: directory.file(name) + "/data.mdb") }
 
     /// A store of 40 tasks with prompts of several pages, some of them removed again, closed.
     private func makeStore() throws {
-        let store = try PromptStore(path: directory("store"), mode: .readWrite)
-        var noise = Noise(seed: 1)
+        let store = try PromptStore(path: directory.file("store"), mode: .readWrite)
+        var noise = SeededGenerator(state: 1)
         _ = try store.publish(
             batch: (0..<40).map { index in
                 Publication(
@@ -69,9 +70,9 @@ struct DamageTests {
         let sound = Array(try Data(contentsOf: data("store")))
         let (trees, large) = pages(sound)
         try #require(trees.count > 6 && large.count > 20)
-        var noise = Noise(seed: 2)
+        var noise = SeededGenerator(state: 2)
         var harmed = 0
-        let cases = 300
+        let cases = TestLength.count(100, long: 300)
         for index in 0..<cases {
             var bytes = sound
             let page = try #require((index % 4 == 3 ? large : trees).randomElement(using: &noise))
@@ -80,12 +81,11 @@ struct DamageTests {
                 in: 0..<(index % 4 == 0 || index % 4 == 3 ? 16 : Self.pageSize), using: &noise)
             bytes[page + offset] ^= 1 << UInt8.random(in: 0..<8, using: &noise)
             let name = "case-\(index)"
-            try FileManager.default.createDirectory(
-                atPath: directory(name), withIntermediateDirectories: true)
+            try directory.makeFolder(name)
             try Data(bytes).write(to: data(name))
-            if try use(directory(name)) > 0 { harmed += 1 }
+            if try use(directory.file(name)) > 0 { harmed += 1 }
             for used in [name, name + ".backup"] {
-                try? FileManager.default.removeItem(atPath: directory(used))
+                try? FileManager.default.removeItem(atPath: directory.file(used))
             }
         }
         // Half of the pages may be free ones.
@@ -95,7 +95,7 @@ struct DamageTests {
     @Test("is the one problem that verification then finds")
     func verification() throws {
         try makeStore()
-        let store = try PromptStore(path: directory("store"), mode: .readWrite)
+        let store = try PromptStore(path: directory.file("store"), mode: .readWrite)
         #expect(try store.verify().problems == [])
         let file = try #require(FileHandle(forUpdatingAtPath: data("store").path))
         // The flags of every page of a tree.
@@ -105,7 +105,7 @@ struct DamageTests {
         }
         let found = try store.verify()
         #expect(found.problems.map(\.record) == ["data.mdb"])
-        #expect(found.problems.first?.message.contains(directory("store")) == true)
+        #expect(found.problems.first?.message.contains(directory.file("store")) == true)
         #expect((found.frames, found.versions, found.aliases) == (0, 0, 0))
     }
 
@@ -116,9 +116,9 @@ struct DamageTests {
         // Every large value says that it has another 256 pages.
         for page in pages(bytes).large { bytes[page + 13] ^= 1 }
         try Data(bytes).write(to: data("store"))
-        let store = try PromptStore(path: directory("store"), mode: .readOnly)
-        #expect(code { try store.backup(to: directory("backup")) } == .corrupted)
-        #expect(!FileManager.default.fileExists(atPath: directory("backup")))
+        let store = try PromptStore(path: directory.file("store"), mode: .readOnly)
+        #expect(code { try store.backup(to: directory.file("backup")) } == .corrupted)
+        #expect(!FileManager.default.fileExists(atPath: directory.file("backup")))
         #expect(try store.verify().problems.map(\.record) == ["data.mdb"])
         let manifest = try #require(try store.task("task-1"))
         #expect(try store.prompt(for: manifest).rows == 30)

@@ -1,4 +1,5 @@
 import PromptStore
+import TestSupport
 import Testing
 
 @Suite("A frame")
@@ -7,7 +8,7 @@ struct FrameTests {
 
     @Test("gives back a prompt as its element type holds it", arguments: PromptElementType.allCases, shapes)
     func roundTrip(type: PromptElementType, shape: (Int, Int)) throws {
-        var noise = Noise(seed: 3)
+        var noise = SeededGenerator(state: 3)
         let prompt = try noise.prompt(shape.0, shape.1)
         let frame = try PromptFrame(prompt, as: type)
         #expect((frame.rows, frame.width, frame.elementType) == (shape.0, shape.1, type))
@@ -76,7 +77,7 @@ struct FrameTests {
 
     @Test("has one hash for one content, and another for another")
     func hash() throws {
-        var noise = Noise(seed: 1)
+        var noise = SeededGenerator(state: 1)
         let prompt = try noise.prompt(2, 3)
         #expect(try PromptFrame(prompt, as: .float32).hash == PromptFrame(prompt, as: .float32).hash)
         let hashes = try PromptElementType.allCases.map { try PromptFrame(prompt, as: $0).hash }
@@ -86,7 +87,7 @@ struct FrameTests {
 
     @Test("is smaller than its values, more so in bfloat16 than plain zstd can")
     func compression() throws {
-        var noise = Noise(seed: 5)
+        var noise = SeededGenerator(state: 5)
         let prompt = try noise.prompt(20, 768)
         #expect(try PromptFrame(prompt, as: .float32).bytes.count < 20 * 768 * 4 * 93 / 100)
         #expect(try PromptFrame(prompt, as: .bfloat16).bytes.count < 20 * 768 * 2 * 79 / 100)

@@ -1,4 +1,5 @@
 import PromptStore
+import TestSupport
 import Testing
 
 @Suite("A damaged frame")
@@ -10,7 +11,7 @@ struct HostileFrameTests {
         "never gives other values, whichever byte is changed to whatever",
         arguments: PromptElementType.allCases)
     func everyByte(type: PromptElementType) throws {
-        var noise = Noise(seed: 9)
+        var noise = SeededGenerator(state: 9)
         let prompt = try noise.prompt(2, 3)
         let frame = try PromptFrame(prompt, as: type)
         let original = try frame.decode()
@@ -31,7 +32,7 @@ struct HostileFrameTests {
 
     @Test("is refused at every length but its own", arguments: PromptElementType.allCases)
     func everyLength(type: PromptElementType) throws {
-        var noise = Noise(seed: 10)
+        var noise = SeededGenerator(state: 10)
         let frame = try PromptFrame(noise.prompt(3, 17), as: type)
         for count in 0..<frame.bytes.count { #expect(decoded(Array(frame.bytes.prefix(count))) == nil) }
         #expect(decoded(frame.bytes + [0]) == nil)
@@ -40,7 +41,7 @@ struct HostileFrameTests {
 
     @Test("does not end the process, whatever noise it is")
     func noise() throws {
-        var noise = Noise(seed: 11)
+        var noise = SeededGenerator(state: 11)
         let frame = try PromptFrame(noise.prompt(5, 40), as: .bfloat16)
         let original = try frame.decode()
         for _ in 0..<20_000 {
@@ -60,7 +61,7 @@ struct HostileFrameTests {
 
     @Test("that claims a shape it does not hold is refused before anything is allocated")
     func shapes() throws {
-        var noise = Noise(seed: 12)
+        var noise = SeededGenerator(state: 12)
         let frame = try PromptFrame(noise.prompt(2, 3), as: .float32)
         for (rows, width) in [
             (0, 3), (2, 0), (65_536, 1024), (65_536, 65_536), (0xFFFF_FFFF, 0xFFFF_FFFF), (0x8000_0000, 2),
@@ -75,7 +76,7 @@ struct HostileFrameTests {
 
     @Test("says what is wrong with it")
     func messages() throws {
-        var noise = Noise(seed: 13)
+        var noise = SeededGenerator(state: 13)
         let frame = try PromptFrame(noise.prompt(2, 3), as: .float32)
         for (position, word) in [
             (0, "PPFR"), (4, "version"), (5, "element type"), (16, "payload bytes"), (24, "checksum"),

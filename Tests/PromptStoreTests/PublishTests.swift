@@ -1,20 +1,21 @@
 import JSON
 import PromptStore
+import TestSupport
 import Testing
 
 @Suite("Publishing")
 struct PublishTests {
-    let directory: TemporaryDirectory
+    let directory: TemporaryFolder
     let store: PromptStore
 
     init() throws {
-        directory = try TemporaryDirectory()
-        store = try PromptStore(path: directory("store"), mode: .readWrite)
+        directory = try TemporaryFolder()
+        store = try PromptStore(path: directory.file("store"), mode: .readWrite)
     }
 
     @Test("keeps all that was said, over a reopening")
     func manifest() throws {
-        var noise = Noise(seed: 2)
+        var noise = SeededGenerator(state: 2)
         let prompt = try noise.prompt(20, 64)
         let definition = JSONObject([
             ("template", "{input}"), ("name", "spam"), ("labels", [["text": "ja", "label": "ö\n"]]),
@@ -27,7 +28,7 @@ struct PublishTests {
         publication.provenance["seed"] = 8
         #expect(try store.publish(publication).id.description == "spam@2")
 
-        let reopened = try PromptStore(path: directory("store"), mode: .readOnly)
+        let reopened = try PromptStore(path: directory.file("store"), mode: .readOnly)
         let manifest = try #require(try reopened.task("spam"))
         #expect(manifest.id == TaskVersion(name: "spam", version: 2))
         #expect((manifest.rows, manifest.width, manifest.elementType) == (20, 64, .float16))
@@ -113,7 +114,7 @@ struct PublishTests {
 
     @Test("is refused where the store is open for reading only")
     func readOnly() throws {
-        let reader = try PromptStore(path: directory("store"), mode: .readOnly)
+        let reader = try PromptStore(path: directory.file("store"), mode: .readOnly)
         #expect(code { try reader.publish(publication("spam")) } == .readOnly)
         #expect(code { try reader.remove("spam") } == .readOnly)
         #expect(code { try reader.rollback("spam") } == .readOnly)
@@ -122,8 +123,8 @@ struct PublishTests {
 
     @Test("into a full store changes nothing, and goes on once there is room")
     func full() throws {
-        let store = try PromptStore(path: directory("small"), mode: .readWrite, maximumSize: 1 << 20)
-        var noise = Noise(seed: 4)
+        let store = try PromptStore(path: directory.file("small"), mode: .readWrite, maximumSize: 1 << 20)
+        var noise = SeededGenerator(state: 4)
         let frames = try (0..<40).map { _ in try PromptFrame(noise.prompt(20, 512), as: .float32) }
         let large = frames.enumerated().map { index, frame in
             Publication(

@@ -1,27 +1,29 @@
 import Foundation
 import PromptStore
+import TestSupport
 import Testing
 
 @Suite("A store among threads")
 struct SharingTests {
-    let directory: TemporaryDirectory
+    let directory: TemporaryFolder
     let store: PromptStore
 
     init() throws {
-        directory = try TemporaryDirectory()
-        store = try PromptStore(path: directory("store"), mode: .readWrite)
+        directory = try TemporaryFolder()
+        store = try PromptStore(path: directory.file("store"), mode: .readWrite)
     }
 
     @Test("gives every writer a version of its own")
     func writers() throws {
         let store = store
-        let path = directory("store")
+        let path = directory.file("store")
         let failures = failures(threads: 8) { thread in
             let other = try PromptStore(path: path, mode: .readWrite)
             for round in 0..<10 {
                 try (round.isMultiple(of: 2) ? store : other).publish(
                     publication("spam", seed: UInt64(thread * 100 + round)))
             }
+            return []
         }
         #expect(failures == [])
         #expect(try store.versions(of: "spam").map(\.version) == Array(1...80))
@@ -47,7 +49,7 @@ struct SharingTests {
                     if seed.isMultiple(of: 7) { try store.remove("spam@\(seed)") }
                     if seed.isMultiple(of: 10) { try store.collectGarbage() }
                 }
-                return
+                return []
             }
             repeat {
                 guard let manifest = try store.task("spam") else { throw Mismatch() }
@@ -66,6 +68,7 @@ struct SharingTests {
                     throw Mismatch()
                 }
             } while !done.withLock { $0 }
+            return []
         }
         #expect(failures == [])
         #expect(try store.verify().problems == [])
@@ -74,7 +77,8 @@ struct SharingTests {
     @Test("keeps decoded prompts up to its bound, those used last")
     func residency() throws {
         let size = 2 * 3 * 4
-        let store = try PromptStore(path: directory("bounded"), mode: .readWrite, residentBytes: 3 * size)
+        let store = try PromptStore(
+            path: directory.file("bounded"), mode: .readWrite, residentBytes: 3 * size)
         for seed in 0..<5 as Range<UInt64> { try store.publish(publication("t\(seed)", seed: seed)) }
         try store.publish(publication("twin", seed: 4))
         func use(_ name: String) throws {
@@ -94,7 +98,7 @@ struct SharingTests {
         try use("twin")
         #expect(residency() == [3, 3 * size, 3, 6])
 
-        let none = try PromptStore(path: directory("bounded"), mode: .readOnly, residentBytes: 0)
+        let none = try PromptStore(path: directory.file("bounded"), mode: .readOnly, residentBytes: 0)
         _ = try none.prompt(for: #require(try none.task("t0")))
         #expect(none.residency.count == 0)
     }

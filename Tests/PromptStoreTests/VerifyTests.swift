@@ -1,16 +1,17 @@
 import JSON
 import LMDB
 import PromptStore
+import TestSupport
 import Testing
 
 @Suite("Verification")
 struct VerifyTests {
-    let directory: TemporaryDirectory
+    let directory: TemporaryFolder
     let store: PromptStore
 
     init() throws {
-        directory = try TemporaryDirectory()
-        store = try PromptStore(path: directory("store"), mode: .readWrite)
+        directory = try TemporaryFolder()
+        store = try PromptStore(path: directory.file("store"), mode: .readWrite)
         try store.publish(publication("spam"))
         try store.publish(publication("spam", seed: 2))
         try store.publish(publication("ham", seed: 3))
@@ -20,7 +21,7 @@ struct VerifyTests {
     private func change(_ name: String, _ change: ([UInt8], [UInt8]) -> (key: [UInt8], value: [UInt8])?)
         throws
     {
-        let environment = try Environment.open(directory("store"), mode: .readWrite)
+        let environment = try Environment.open(directory.file("store"), mode: .readWrite)
         let database = try environment.database(name, createIfMissing: false)
         try environment.write { transaction in
             var records: [([UInt8], [UInt8])] = []
@@ -60,7 +61,7 @@ struct VerifyTests {
             }
             try flip()
             #expect(try store.verify().problems.filter { $0.record.hasPrefix("blob") }.count == 3)
-            let fresh = try PromptStore(path: directory("store"), mode: .readOnly)
+            let fresh = try PromptStore(path: directory.file("store"), mode: .readOnly)
             let error = #expect(throws: PromptStoreError.self) { try fresh.prompt(for: manifest) }
             #expect(error?.code == .corrupted)
             #expect(error?.message.contains("spam@1") == true)
@@ -98,7 +99,7 @@ struct VerifyTests {
         try #require(changed == 1)
         let problems = try store.verify().problems
         #expect(problems.map(\.record) == ["task spam@1"])
-        let fresh = try PromptStore(path: directory("store"), mode: .readOnly)
+        let fresh = try PromptStore(path: directory.file("store"), mode: .readOnly)
         // A shape that is only wrong shows when the prompt is read.
         let error = #expect(throws: PromptStoreError.self) {
             _ = try fresh.prompt(for: #require(try fresh.task("spam@1")))
@@ -136,7 +137,7 @@ struct VerifyTests {
 
     @Test("finds keys that are none", arguments: [("blob", 1), ("task", 1), ("alias", 1)])
     func wrongKeys(database: String, count: Int) throws {
-        let environment = try Environment.open(directory("store"), mode: .readWrite)
+        let environment = try Environment.open(directory.file("store"), mode: .readWrite)
         let handle = try environment.database(database, createIfMissing: false)
         try environment.write { try $0.put([1], for: Array("\u{1}KEY".utf8), in: handle) }
         #expect(try store.verify().problems.count == count)

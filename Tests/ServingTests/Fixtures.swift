@@ -6,19 +6,17 @@ import Serving
 import T5
 import Tasks
 import Tensors
+import TestSupport
 import Tokenization
 
 /// The embedded core, and a store of the shipped prompts made for one test.
 final class Fixture {
-    static let package = URL(fileURLWithPath: #filePath)
-        .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-    static let corePath = package.appendingPathComponent("models/polyprompt-mini").path
     /// Loaded once: the core is immutable.
     static let shared = Result { () throws -> (core: T5Core, tokenizer: any Tokenizer, pool: WorkerPool) in
         let pool = WorkerPool(threadCount: 2)
         return (
-            try T5Core(corePath, precision: .float32, pool: pool),
-            try TokenizerLoader.load(directory: corePath), pool
+            try T5Core(Repository.core, precision: .float32, pool: pool),
+            try TokenizerLoader.load(directory: Repository.core), pool
         )
     }
 
@@ -26,19 +24,12 @@ final class Fixture {
     let tokenizer: any Tokenizer
     let pool: WorkerPool
     let store: PromptStore
-    let folder: URL
+    let folder: TemporaryFolder
 
     init() throws {
         (core, tokenizer, pool) = try Self.shared.get()
-        folder = FileManager.default.temporaryDirectory.appendingPathComponent("polyprompt-test-\(UUID())")
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        store = try PromptStore(path: folder.appendingPathComponent("store").path, mode: .readWrite)
-    }
-
-    deinit { try? FileManager.default.removeItem(at: folder) }
-
-    static func promptPath(_ task: String) -> String {
-        package.appendingPathComponent("prompts/\(task)").path
+        folder = try TemporaryFolder()
+        store = try PromptStore(path: folder.file("store"), mode: .readWrite)
     }
 
     static let taskNames = [
@@ -49,7 +40,7 @@ final class Fixture {
     /// Registers shipped tasks.
     func register(_ names: [String] = Fixture.taskNames) throws {
         for name in names {
-            let folder = try TaskFolder(path: Self.promptPath(name))
+            let folder = try TaskFolder(path: Repository.prompt(name))
             try store.publish(try folder.publication(for: core, tokenizer: tokenizer))
         }
     }
@@ -77,13 +68,14 @@ final class Fixture {
 
     /// Answers request lines and returns the response lines as JSON objects.
     func answer(_ lines: [String], batchRows: Int = InferenceEngine.defaultBatchRows) throws -> [JSONObject] {
-        let input = folder.appendingPathComponent("\(UUID()).in").path
-        let output = folder.appendingPathComponent("\(UUID()).out").path
-        try lines.joined(separator: "\n").write(toFile: input, atomically: true, encoding: .utf8)
+        let name = "\(UUID())"
+        let input = try folder.write(name + ".in", lines.joined(separator: "\n"))
+        let output = folder.file(name + ".out")
         var reader = try LineReader(path: input)
         _ = try BatchInference(engine: engine(batchRows: batchRows)).run(&reader, LineWriter(path: output))
-        let text = try String(contentsOfFile: output, encoding: .utf8)
-        return try text.split(separator: "\n").map { try JSONValue.parse(String($0)).object ?? JSONObject() }
+        return try folder.text(name + ".out").split(separator: "\n").map {
+            try JSONValue.parse(String($0)).object ?? JSONObject()
+        }
     }
 
     /// The error code and message of a single request line.

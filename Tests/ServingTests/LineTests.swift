@@ -1,14 +1,17 @@
 import Foundation
 import JSON
 import Serving
+import TestSupport
 import Testing
 
 @Suite("Lines in, lines out")
 struct LineTests {
+    let folder: TemporaryFolder
+
+    init() throws { folder = try TemporaryFolder() }
+
     private func lines(_ bytes: [UInt8], maximumLength: Int = 100) throws -> [LineReader.Line] {
-        let path = FileManager.default.temporaryDirectory.appendingPathComponent("\(UUID())").path
-        defer { unlink(path) }
-        try Data(bytes).write(to: URL(fileURLWithPath: path))
+        let path = try folder.write("lines", bytes)
         var reader = try LineReader(path: path, maximumLength: maximumLength)
         var lines: [LineReader.Line] = []
         while let line = try reader.next() { lines.append(line) }
@@ -57,10 +60,7 @@ struct LineTests {
 
     @Test("a file appears under its name only when it is complete")
     func atomicOutput() throws {
-        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("\(UUID())")
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(at: folder) }
-        let path = folder.appendingPathComponent("out.jsonl").path
+        let path = folder.file("out.jsonl")
         do {
             let writer = try LineWriter(path: path)
             try writer.write(["a": 1])

@@ -2,6 +2,7 @@ import Foundation
 import Serving
 import T5
 import Tasks
+import TestSupport
 import Testing
 
 /// What the fast modes change on the shipped tasks, measured against float32.
@@ -14,8 +15,8 @@ struct PrecisionTests {
         let fixture = try Fixture()
         try fixture.register()
         let requests = try Fixture.taskNames.flatMap { task in
-            let file = Fixture.promptPath(task) + "/sample.jsonl"
-            let definition = try TaskFolder(path: Fixture.promptPath(task)).definition
+            let file = Repository.prompt(task) + "/sample.jsonl"
+            let definition = try TaskFolder(path: Repository.prompt(task)).definition
             let reader = try LabelledExampleReader(definition, unknownLabels: .refuse)
             let bytes = try #require(FileManager.default.contents(atPath: file))
             return try reader.read(Array(bytes), file: file).examples.map {
@@ -23,7 +24,7 @@ struct PrecisionTests {
             }
         }
         #expect(requests.count >= 8 * 30)
-        let core = try T5Core(Fixture.corePath, precision: precision, pool: fixture.pool)
+        let core = try T5Core(Repository.core, precision: precision, pool: fixture.pool)
         let fast = InferenceEngine(
             core: core, tokenizer: fixture.tokenizer, store: fixture.store, pool: fixture.pool)
         var same = 0

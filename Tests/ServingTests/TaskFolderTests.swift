@@ -2,6 +2,7 @@ import Foundation
 import JSON
 import PromptStore
 import Serving
+import TestSupport
 import Testing
 
 @Suite("Task folders")
@@ -11,28 +12,20 @@ struct TaskFolderTests {
     init() throws { fixture = try Fixture() }
 
     /// A safetensors file of float32 tensors of zeros.
-    private func safetensors(_ shapes: [(name: String, shape: [Int])]) -> Data {
-        var header = JSONObject()
-        var end = 0
-        for (name, shape) in shapes {
-            let size = shape.reduce(4, *)
-            header[name] = [
-                "dtype": "F32", "shape": JSONValue(shape), "data_offsets": JSONValue([end, end + size]),
-            ]
-            end += size
-        }
-        let text = Data(JSONValue.object(header).line.utf8)
-        return withUnsafeBytes(of: UInt64(text.count).littleEndian) { Data($0) } + text + Data(count: end)
+    private func safetensors(_ shapes: [(name: String, shape: [Int])]) -> [UInt8] {
+        TensorFile.safetensors(
+            shapes.map { name, shape in
+                (name, FileTensor(shape: shape, values: [Float](repeating: 0, count: shape.reduce(1, *))))
+            })
     }
 
     /// A task folder with these files.
-    private func folder(json: String?, prompt: Data?) throws -> String {
-        let folder = fixture.folder.appendingPathComponent("\(UUID())")
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        try json?.write(
-            to: folder.appendingPathComponent("task.json"), atomically: true, encoding: .utf8)
-        try prompt?.write(to: folder.appendingPathComponent("prompt.safetensors"))
-        return folder.path
+    private func folder(json: String?, prompt: [UInt8]?) throws -> String {
+        let name = "\(UUID())"
+        let path = try fixture.folder.makeFolder(name)
+        if let json { try fixture.folder.write(name + "/task.json", json) }
+        if let prompt { try fixture.folder.write(name + "/prompt.safetensors", prompt) }
+        return path
     }
 
     private func refusal(_ path: String, name: String? = nil) -> String {
@@ -111,18 +104,13 @@ struct TaskFolderTests {
         }
     }
 
-    private static let published: String? = {
-        let file = Fixture.package.deletingLastPathComponent()
-            .appendingPathComponent("shared/prompts/google_sst2_t5_1_1_lm100k_base.npy")
-        return FileManager.default.fileExists(atPath: file.path) ? file.path : nil
-    }()
+    private static let published = "prompts/google_sst2_t5_1_1_lm100k_base.npy"
 
     @Test(
         "a prompt that others published, a bare .npy matrix, is read",
-        .enabled(if: published != nil, "../shared/prompts, prompts that others published, is not there"))
+        .needsShared(published))
     func publishedPrompt() throws {
-        let path = try #require(Self.published)
-        let folder = try TaskFolder(path: path, name: "sst2")
+        let folder = try TaskFolder(path: Repository.shared(Self.published), name: "sst2")
         #expect(folder.prompt.rows == 100 && folder.prompt.width == 768)
         #expect(folder.prompt.values.contains { $0 != 0 })
         #expect(folder.storedType == .float32 && folder.definition.name == "sst2")

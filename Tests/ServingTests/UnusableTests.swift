@@ -4,6 +4,7 @@ import PromptStore
 import Serving
 import T5
 import Tensors
+import TestSupport
 import Testing
 import Tokenization
 
@@ -15,20 +16,19 @@ struct UnusableTests {
     init() throws { fixture = try Fixture() }
 
     /// A copy of the embedded core with some files changed.
-    private func core(without names: Set<String> = [], _ change: (URL) throws -> Void = { _ in }) throws
-        -> String
-    {
-        let copy = fixture.folder.appendingPathComponent("core-\(UUID())")
-        try FileManager.default.createDirectory(at: copy, withIntermediateDirectories: true)
+    private func core(
+        without names: Set<String> = [], _ change: (TemporaryFolder) throws -> Void = { _ in }
+    ) throws -> TemporaryFolder {
+        let copy = try TemporaryFolder()
         for name in ["config.json", "model.safetensors", "spiece.model"] where !names.contains(name) {
-            try FileManager.default.copyItem(
-                atPath: Fixture.corePath + "/" + name, toPath: copy.appendingPathComponent(name).path)
+            try FileManager.default.copyItem(atPath: Repository.core + "/" + name, toPath: copy.file(name))
         }
         try change(copy)
-        return copy.path
+        return copy
     }
 
-    private func engine(_ path: String) throws -> InferenceEngine {
+    private func engine(_ folder: TemporaryFolder) throws -> InferenceEngine {
+        let path = folder.path
         let core = try T5Core(path, precision: .float32, pool: fixture.pool)
         return InferenceEngine(
             core: core,
@@ -68,27 +68,19 @@ struct UnusableTests {
     func surplusPieces() throws {
         // The embedding and the head cut to 8,050 rows: the tokenizer has 8,100 ids, the last are sentinels.
         let path = try core { copy in
-            let file = try SafetensorsFile(path: Fixture.corePath + "/model.safetensors")
-            var header = JSONObject()
-            var data = Data()
+            let file = try SafetensorsFile(path: Repository.core + "/model.safetensors")
+            var cut: [(name: String, tensor: FileTensor)] = []
             for (name, entry) in file.entries.sorted(by: { $0.key < $1.key }) {
                 let tensor = try #require(try file.tensor(name))
                 var shape = entry.shape
                 if shape[0] == 8192 { shape[0] = 8050 }
                 let bytes = tensor.bytes.prefix(shape.reduce(tensor.elementType.size, *))
-                header[name] = [
-                    "dtype": .string(entry.elementType), "shape": JSONValue(shape),
-                    "data_offsets": JSONValue([data.count, data.count + bytes.count]),
-                ]
-                data.append(contentsOf: bytes)
+                cut.append((name, FileTensor(type: entry.elementType, shape: shape, bytes: Array(bytes))))
             }
-            let text = Data(JSONValue.object(header).line.utf8)
-            try (withUnsafeBytes(of: UInt64(text.count).littleEndian) { Data($0) } + text + data)
-                .write(to: copy.appendingPathComponent("model.safetensors"))
-            let url = copy.appendingPathComponent("config.json")
-            var configuration = try #require(try JSONValue.parse(Data(contentsOf: url)).object)
+            try copy.write("model.safetensors", TensorFile.safetensors(cut))
+            var configuration = try copy.json("config.json")
             configuration["vocab_size"] = 8050
-            try JSONValue.object(configuration).line.write(to: url, atomically: true, encoding: .utf8)
+            try copy.write("config.json", JSONValue.object(configuration).line)
         }
         let responses = try engine(path).answer([
             InferenceRequest(task: nil, input: .text("a <extra_id_0>"), maximumNewTokens: 1),

@@ -2,27 +2,26 @@ import Foundation
 import JSON
 import T5
 import Tensors
+import TestSupport
 
 /// The files of a core, to be changed and written: a golden core unless said otherwise.
 struct CoreFiles {
-    struct Tensor {
-        var type: String
-        var shape: [Int]
-        var bytes: [UInt8]
-    }
+    /// The name of a sharded checkpoint's index.
+    static let index = "model.safetensors.index.json"
 
     var configuration: JSONObject
-    var tensors: [String: Tensor]
+    var tensors: [String: FileTensor]
 
     init(_ name: String = "v1_0-relu-tied") throws {
-        let directory = GoldenCase.folder.appendingPathComponent(name)
-        let text = try Data(contentsOf: directory.appendingPathComponent("config.json"))
+        let directory = Repository.goldenCore(name)
+        let text = try Data(contentsOf: URL(fileURLWithPath: directory + "/config.json"))
         configuration = try JSONValue.parse(text).object ?? JSONObject()
-        let file = try SafetensorsFile(path: directory.appendingPathComponent("model.safetensors").path)
+        let file = try SafetensorsFile(path: directory + "/model.safetensors")
         tensors = [:]
         for (name, entry) in file.entries {
             guard let stored = try file.tensor(name) else { continue }
-            tensors[name] = Tensor(type: entry.elementType, shape: entry.shape, bytes: Array(stored.bytes))
+            tensors[name] = FileTensor(
+                type: entry.elementType, shape: entry.shape, bytes: Array(stored.bytes))
         }
     }
 
@@ -34,38 +33,25 @@ struct CoreFiles {
 
     /// Puts a float32 bit pattern in a tensor's place.
     mutating func set(_ name: String, at index: Int, to value: Float) {
-        withUnsafeBytes(of: value) {
-            tensors[name]?.bytes.replaceSubrange(index * 4..<index * 4 + 4, with: $0)
-        }
+        tensors[name]?.bytes.replaceSubrange(index * 4..<index * 4 + 4, with: [value].littleEndianBytes)
     }
 
     /// A safetensors file of these tensors.
-    func safetensors(_ names: [String]) -> Data {
-        var header = JSONObject()
-        var data = Data()
-        for name in names {
-            guard let tensor = tensors[name] else { continue }
-            header[name] = [
-                "dtype": .string(tensor.type), "shape": JSONValue(tensor.shape),
-                "data_offsets": JSONValue([data.count, data.count + tensor.bytes.count]),
-            ]
-            data += tensor.bytes
-        }
-        let text = Data(JSONValue.object(header).line.utf8)
-        return withUnsafeBytes(of: UInt64(text.count).littleEndian) { Data($0) } + text + data
+    private func safetensors(_ names: [String]) -> [UInt8] {
+        TensorFile.safetensors(names.compactMap { name in tensors[name].map { (name, $0) } })
     }
 
     /// Writes the core into a new folder.
-    func write() throws -> CoreFolder {
-        let folder = try CoreFolder()
+    func write() throws -> TemporaryFolder {
+        let folder = try TemporaryFolder()
         try folder.write("config.json", JSONValue.object(configuration).line)
         try folder.write("model.safetensors", safetensors(tensors.keys.sorted()))
         return folder
     }
 
     /// Writes the core with its tensors dealt out to so many shards, and their index.
-    func write(shards: Int) throws -> CoreFolder {
-        let folder = try CoreFolder()
+    func write(shards: Int) throws -> TemporaryFolder {
+        let folder = try TemporaryFolder()
         try folder.write("config.json", JSONValue.object(configuration).line)
         var map = JSONObject()
         let names = tensors.keys.sorted()
@@ -75,31 +61,18 @@ struct CoreFiles {
             try folder.write(file, safetensors(part))
             for name in part { map[name] = .string(file) }
         }
-        try folder.write(CoreFolder.index, JSONValue.object(JSONObject([("weight_map", .object(map))])).line)
+        try folder.write(Self.index, JSONValue.object(JSONObject([("weight_map", .object(map))])).line)
         return folder
     }
 }
 
-/// A folder that goes with its owner.
-final class CoreFolder {
-    static let index = "model.safetensors.index.json"
-    private static let pool = WorkerPool(threadCount: 2)
+/// A pool that the tests of folders share.
+private let pool = WorkerPool(threadCount: 2)
 
-    let url = FileManager.default.temporaryDirectory.appendingPathComponent("core-\(UUID())")
-
-    init() throws { try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true) }
-    deinit { try? FileManager.default.removeItem(at: url) }
-
-    func write(_ name: String, _ text: String) throws { try write(name, Data(text.utf8)) }
-
-    func write(_ name: String, _ data: Data) throws { try data.write(to: url.appendingPathComponent(name)) }
-
-    func remove(_ name: String) throws {
-        try FileManager.default.removeItem(at: url.appendingPathComponent(name))
-    }
-
+extension TemporaryFolder {
+    /// The core whose files are in the folder.
     func load() throws(T5Error) -> T5Core {
-        try T5Core(url.path, precision: .float32, pool: Self.pool)
+        try T5Core(path, precision: .float32, pool: pool)
     }
 
     /// Why the core does not load; says so when it does.
@@ -114,7 +87,7 @@ final class CoreFolder {
 
     /// The last encoder row and the first logits of some ids.
     func numbers(_ ids: [Int32]) throws -> [Float] {
-        let session = T5Session(core: try load(), pool: Self.pool)
+        let session = T5Session(core: try load(), pool: pool)
         let encoded = try session.encode([T5Input(rows: [], ids: ids)])
         return encoded.rows(of: 0).suffix(session.core.configuration.modelWidth)
             + session.firstLogits(encoded, sequence: 0)

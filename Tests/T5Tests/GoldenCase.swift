@@ -2,6 +2,7 @@ import Foundation
 import JSON
 import T5
 import Tensors
+import TestSupport
 
 /// A core that `Golden/make_golden.py` made, with what transformers computes on it; see `Golden/README.md`.
 struct GoldenCase {
@@ -14,9 +15,6 @@ struct GoldenCase {
         let labelLogLikelihood: [Double]
     }
 
-    static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent(
-        "Golden")
-
     static let names = [
         "v1_0-relu-tied", "v1_1-gated-untied", "sharded-bfloat16", "float16-padded-head",
         "transformers5-untied",
@@ -28,7 +26,7 @@ struct GoldenCase {
     private let tensors: SafetensorsFile
 
     init(_ name: String) throws {
-        directory = Self.folder.appendingPathComponent(name).path
+        directory = Repository.goldenCore(name)
         let tensors = try SafetensorsFile(path: directory + "/golden.safetensors")
         self.tensors = tensors
         let json = try JSONValue.parse(Data(contentsOf: URL(fileURLWithPath: directory + "/golden.json")))

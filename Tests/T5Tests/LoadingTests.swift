@@ -2,6 +2,7 @@ import Foundation
 import JSON
 import T5
 import Tensors
+import TestSupport
 import Testing
 
 @Suite("A core that cannot be loaded")
@@ -61,18 +62,18 @@ struct LoadingTests {
         let folder = try files.write(shards: 2)
         #expect(folder.failure.message == "it loaded")
         func refused(_ index: String, saying text: String) throws {
-            try folder.write(CoreFolder.index, index)
+            try folder.write(CoreFiles.index, index)
             let failure = folder.failure
             #expect(failure.code != nil && failure.message.contains(text), "\(failure)")
         }
-        try refused("{", saying: "\(CoreFolder.index): not JSON")
-        try refused("{}", saying: "\(CoreFolder.index): the key \"weight_map\" is missing")
+        try refused("{", saying: "\(CoreFiles.index): not JSON")
+        try refused("{}", saying: "\(CoreFiles.index): the key \"weight_map\" is missing")
         try refused(
-            #"{"weight_map": []}"#, saying: "\(CoreFolder.index): \"weight_map\": an empty array was found")
+            #"{"weight_map": []}"#, saying: "\(CoreFiles.index): \"weight_map\": an empty array was found")
         for file in [#""../x.safetensors""#, #""/etc/passwd""#, #""..""#, #"".""#, #""""#, "1", "null"] {
             try refused(
                 #"{"weight_map": {"shared.weight": \#(file)}}"#,
-                saying: "\(CoreFolder.index): \"weight_map.shared.weight\": ")
+                saying: "\(CoreFiles.index): \"weight_map.shared.weight\": ")
         }
         try refused(#"{"weight_map": {"shared.weight": "none.safetensors"}}"#, saying: "none.safetensors")
         // `shared.weight` is the last of the names, so it lies in the other shard.
@@ -163,7 +164,7 @@ struct LoadingTests {
                 }
                 return type == "F16" ? Float16(Float(bitPattern: bits)).bitPattern : UInt16(bits >> 16)
             }
-            files.tensors[name]?.bytes = halves.flatMap { [UInt8($0 & 0xFF), UInt8($0 >> 8)] }
+            files.tensors[name]?.bytes = halves.flatMap(\.littleEndianBytes)
         }
         #expect(try files.write().failure.message == "it loaded")
         let name = "decoder.block.1.layer.2.DenseReluDense.wo.weight"

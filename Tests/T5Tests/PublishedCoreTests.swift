@@ -1,25 +1,18 @@
 import Foundation
 import T5
 import Tensors
+import TestSupport
 import Testing
 
 /// Cores that others published, which may not be copied into this repository.
 @Suite("Published cores")
 struct PublishedCoreTests {
-    private static let chronos: String? = {
-        let folder = GoldenCase.folder.deletingLastPathComponent().deletingLastPathComponent()
-            .deletingLastPathComponent().deletingLastPathComponent()
-            .appendingPathComponent("shared/cores/chronos-dummy")
-        return FileManager.default.fileExists(atPath: folder.path) ? folder.path : nil
-    }()
-
     @Test(
         "a small Chronos loads, and gives what transformers 4.57.6 computes in float32",
-        .enabled(if: chronos != nil, "../shared/cores/chronos-dummy, a published T5 of Chronos, is not there")
-    )
+        .needsShared("cores/chronos-dummy"))
     func chronosDummy() throws {
         let pool = WorkerPool(threadCount: 2)
-        let core = try T5Core(try #require(Self.chronos), precision: .float32, pool: pool)
+        let core = try T5Core(Repository.shared("cores/chronos-dummy"), precision: .float32, pool: pool)
         let session = T5Session(core: core, pool: pool)
         let encoded = try session.encode([T5Input(rows: [], ids: [5, 9, 20, 31, 2, 1])])
         let rows = encoded.rows(of: 0)
@@ -82,7 +75,7 @@ struct PublishedCoreTests {
     @Test("give the log-likelihood that transformers' own tests expect", arguments: Checkpoint.all)
     func logLikelihood(checkpoint: Checkpoint) throws {
         guard let directory = checkpoint.directory else {
-            print("skipped: \(checkpoint.variable) names no checkpoint directory")
+            printSkipped("the published log-likelihood", because: "\(checkpoint.variable) names no directory")
             return
         }
         let pool = WorkerPool(threadCount: WorkerPool.availableProcessors)

@@ -1,20 +1,17 @@
 import Foundation
 import Tensors
+import TestSupport
 import Testing
 
 @Suite("NumPy files")
 struct NumpyFileTests {
+    let folder: TemporaryFolder
+
+    init() throws { folder = try TemporaryFolder() }
+
     private func write(_ header: String, data: [UInt8], version: UInt8 = 1) throws -> String {
-        var bytes = Data([0x93]) + Data("NUMPY".utf8) + Data([version, 0])
-        if version == 1 {
-            withUnsafeBytes(of: UInt16(header.utf8.count).littleEndian) { bytes.append(contentsOf: $0) }
-        } else {
-            withUnsafeBytes(of: UInt32(header.utf8.count).littleEndian) { bytes.append(contentsOf: $0) }
-        }
-        bytes += Data(header.utf8) + Data(data)
-        let path = FileManager.default.temporaryDirectory.appendingPathComponent("\(UUID()).npy").path
-        try bytes.write(to: URL(fileURLWithPath: path))
-        return path
+        try folder.write(
+            "\(header.hashValue).npy", TensorFile.numpy(header: header, version: version, data: data))
     }
 
     @Test(
@@ -28,8 +25,6 @@ struct NumpyFileTests {
         let half = try write(
             "{'descr': '<f2', 'fortran_order': False, 'shape': (1, 2), }\n", data: [0, 0x3C, 0, 0xC0])
         #expect(try NumpyFile.readMatrix(path: half).values == [1, -2])
-        unlink(path)
-        unlink(half)
     }
 
     @Test(
@@ -48,7 +43,6 @@ struct NumpyFileTests {
         ])
     func refused(header: String, expected: String) throws {
         let path = try write(header, data: [0, 0, 0, 0])
-        defer { unlink(path) }
         do {
             _ = try NumpyFile.readMatrix(path: path)
             Issue.record("accepted")
@@ -62,7 +56,6 @@ struct NumpyFileTests {
     func truncations() throws {
         let path = try write(
             "{'descr': '<f4', 'fortran_order': False, 'shape': (1, 1), }", data: [0, 0, 0, 0])
-        defer { unlink(path) }
         let whole = try Data(contentsOf: URL(fileURLWithPath: path))
         for length in 0..<whole.count {
             try whole.prefix(length).write(to: URL(fileURLWithPath: path))

@@ -1,25 +1,23 @@
 import Foundation
 import Tensors
+import TestSupport
 import Testing
 
 @Suite("Safetensors files")
 struct SafetensorsFileTests {
+    let folder: TemporaryFolder
+
+    init() throws { folder = try TemporaryFolder() }
+
     /// Writes a file of a header and so many data bytes, and returns its path.
     private func write(_ header: String, dataBytes: Int, headerLength: UInt64? = nil) throws -> String {
-        var bytes = Data()
-        withUnsafeBytes(of: (headerLength ?? UInt64(header.utf8.count)).littleEndian) {
-            bytes.append(contentsOf: $0)
-        }
-        bytes.append(contentsOf: header.utf8)
-        bytes.append(Data((0..<dataBytes).map { UInt8(truncatingIfNeeded: $0) }))
-        let path = FileManager.default.temporaryDirectory.appendingPathComponent("\(UUID()).safetensors").path
-        try bytes.write(to: URL(fileURLWithPath: path))
-        return path
+        let data = (0..<dataBytes).map { UInt8(truncatingIfNeeded: $0) }
+        return try folder.write(
+            "file.safetensors", TensorFile.safetensors(header: header, length: headerLength, data: data))
     }
 
     private func message(_ header: String, dataBytes: Int, headerLength: UInt64? = nil) throws -> String {
         let path = try write(header, dataBytes: dataBytes, headerLength: headerLength)
-        defer { unlink(path) }
         do {
             _ = try SafetensorsFile(path: path)
             return "accepted"
@@ -38,18 +36,13 @@ struct SafetensorsFileTests {
             "f16":{"dtype":"F16","shape":[4],"data_offsets":[9,17]},
             "bf16":{"dtype":"BF16","shape":[1,2],"data_offsets":[17,21]}}
             """#
-        let path = try write(header, dataBytes: 0)
-        defer { unlink(path) }
-        let handle = try #require(FileHandle(forWritingAtPath: path))
-        handle.seekToEndOfFile()
-        var data = Data([0])
-        for value in [1.5, -2] as [Float] { withUnsafeBytes(of: value) { data.append(contentsOf: $0) } }
-        for bits in [0x3E00, 0x0001, 0x7C00, 0xC000] as [UInt16] {  // 1.5, the least subnormal, infinity, -2
-            withUnsafeBytes(of: bits) { data.append(contentsOf: $0) }
+        var data: [UInt8] = [0] + ([1.5, -2] as [Float]).littleEndianBytes
+        // 1.5, the least subnormal, infinity, -2; then 1.5 and -2 in bfloat16.
+        for bits in [0x3E00, 0x0001, 0x7C00, 0xC000, 0x3FC0, 0xC000] as [UInt16] {
+            data += bits.littleEndianBytes
         }
-        for bits in [0x3FC0, 0xC000] as [UInt16] { withUnsafeBytes(of: bits) { data.append(contentsOf: $0) } }
-        handle.write(data)
-        try handle.close()
+        let path = try folder.write(
+            "types.safetensors", TensorFile.safetensors(header: header, data: data))
 
         let file = try SafetensorsFile(path: path)
         #expect(file.metadata == ["a": "b"])
@@ -117,7 +110,7 @@ struct SafetensorsFileTests {
 
     @Test("files without a header are refused")
     func noHeader() throws {
-        let path = FileManager.default.temporaryDirectory.appendingPathComponent("\(UUID())").path
+        let path = folder.file("short.safetensors")
         for bytes in [Data(), Data([1]), Data(repeating: 0, count: 8)] {
             try bytes.write(to: URL(fileURLWithPath: path))
             #expect(throws: TensorError.self) { try SafetensorsFile(path: path) }
@@ -131,7 +124,6 @@ struct SafetensorsFileTests {
     func mutations() throws {
         let header = #"{"a":{"dtype":"F32","shape":[2,1],"data_offsets":[0,8]}}"#
         let path = try write(header, dataBytes: 8)
-        defer { unlink(path) }
         let original = try Data(contentsOf: URL(fileURLWithPath: path))
         var accepted = 0
         for index in original.indices {

@@ -1,4 +1,5 @@
 import JSON
+import TestSupport
 import Testing
 import Tokenization
 
@@ -9,7 +10,7 @@ struct ByT5TokenizerTests {
     @Test("gives the ids of transformers' ByT5Tokenizer")
     func golden() throws {
         let cases = try #require(
-            Files.json(Files.root.appending(path: "Tests/TokenizationTests/Golden/golden.json")).array)
+            Files.golden().array)
         var compared = 0
         for item in cases {
             let text = try #require(item.object?["text"]?.string)

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 import Tokenization
 
@@ -24,7 +25,7 @@ struct DamagedModelTests {
 
     @Test("2,000 random texts are encoded and decoded")
     func randomTexts() throws {
-        let mini = try TokenizerLoader.load(directory: Files.miniCore.path)
+        let mini = try TokenizerLoader.load(directory: Repository.core)
         let byt5 = ByT5Tokenizer()
         var generator = SeededGenerator(state: 2)
         for _ in 0..<2000 {

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 import Tokenization
 
@@ -6,7 +7,7 @@ import Tokenization
 struct LimitTests {
     let mini: any Tokenizer
 
-    init() throws { mini = try TokenizerLoader.load(directory: Files.miniCore.path) }
+    init() throws { mini = try TokenizerLoader.load(directory: Repository.core) }
 
     /// The rule: cut at that many ids, the end-of-sequence id kept as the last of them.
     private func expectCut(
@@ -78,9 +79,9 @@ struct LimitTests {
 
     @Test(
         "gives them for T5's own model",
-        .enabled(if: Files.published != nil, "../shared/tokenizer is not there"))
+        .needsShared("tokenizer"))
     func ownModel() throws {
-        let t5 = try TokenizerLoader.load(directory: try #require(Files.published).appending(path: "t5").path)
+        let t5 = try TokenizerLoader.load(directory: Repository.shared("tokenizer/t5"))
         var generator = SeededGenerator(state: 12)
         for _ in 0..<6 { expectCuts(randomText(words: 20_000, &generator), Self.limits, t5) }
     }

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 import Tokenization
 
@@ -5,7 +6,7 @@ import Tokenization
 struct LongTextTests {
     let mini: any Tokenizer
 
-    init() throws { mini = try TokenizerLoader.load(directory: Files.miniCore.path) }
+    init() throws { mini = try TokenizerLoader.load(directory: Repository.core) }
 
     @Test("of 8 MiB is encoded in seconds and comes back whole")
     func eightMebibytes() {

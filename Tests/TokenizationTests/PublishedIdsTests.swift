@@ -1,5 +1,6 @@
 import Foundation
 import JSON
+import TestSupport
 import Testing
 import Tokenization
 
@@ -7,16 +8,12 @@ import Tokenization
 /// huggingface/swift-transformers. Their files lie beside the repository where they may be had.
 @Suite(
     "Ids published by other projects",
-    .enabled(
-        if: Files.published != nil,
-        "../shared/tokenizer (T5's model and other projects' expected ids) is not there"))
+    .needsShared("tokenizer"))
 struct PublishedIdsTests {
-    let folder: URL
     let t5: any Tokenizer
 
     init() throws {
-        folder = try #require(Files.published)
-        t5 = try TokenizerLoader.load(directory: folder.appending(path: "t5").path)
+        t5 = try TokenizerLoader.load(directory: Repository.shared("tokenizer/t5"))
     }
 
     @Test("T5's vocabulary has 32,000 pieces and 100 sentinels")
@@ -27,7 +24,7 @@ struct PublishedIdsTests {
 
     @Test("swift-transformers' French paragraph")
     func paragraph() throws {
-        let file = try #require(Files.json(folder.appending(path: "t5_base_encoded.json")).object)
+        let file = try #require(Files.json(Repository.shared("tokenizer/t5_base_encoded.json")).object)
         let text = try #require(file["text"]?.string)
         let ids = try #require(file["token_ids"]?.ids)
         #expect(t5.encode(text) == ids)
@@ -38,7 +35,7 @@ struct PublishedIdsTests {
     /// One text is passed over in decoding: the published answer has its spaces cleaned up ("'ll!!to").
     @Test("swift-transformers' texts for t5-base")
     func texts() throws {
-        let file = try #require(Files.json(folder.appending(path: "tokenizer_tests.json")).object)
+        let file = try #require(Files.json(Repository.shared("tokenizer/tokenizer_tests.json")).object)
         let keys = file.keys.filter { $0.lowercased().contains("t5") }
         #expect(keys == ["t5-base"])
         var encoded = 0
@@ -60,7 +57,7 @@ struct PublishedIdsTests {
     /// One text of T5's is passed over: it spells `<pad>`, `<unk>` and `</s>`, which are characters here.
     @Test("transformers' texts for T5 and ByT5")
     func transformers() throws {
-        let file = try #require(Files.json(folder.appending(path: "golden.json")).object)
+        let file = try #require(Files.json(Repository.shared("tokenizer/golden.json")).object)
         func plainCases(_ key: String) throws -> [JSONValue] {
             try #require(file[key]?.object?["encode_with_eos"]?.array)
         }

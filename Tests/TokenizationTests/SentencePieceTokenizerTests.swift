@@ -1,4 +1,5 @@
 import JSON
+import TestSupport
 import Testing
 import Tokenization
 
@@ -6,12 +7,12 @@ import Tokenization
 struct SentencePieceTokenizerTests {
     let tokenizer: any Tokenizer
 
-    init() throws { tokenizer = try TokenizerLoader.load(directory: Files.miniCore.path) }
+    init() throws { tokenizer = try TokenizerLoader.load(directory: Repository.core) }
 
     @Test("gives the ids and texts of transformers' T5Tokenizer")
     func golden() throws {
         let cases = try #require(
-            Files.json(Files.root.appending(path: "Tests/TokenizationTests/Golden/golden.json")).array)
+            Files.golden().array)
         #expect(cases.count >= 100)
         for item in cases {
             let object = try #require(item.object)

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 import Tokenization
 
@@ -6,7 +7,7 @@ struct SentinelTests {
     let mini: any Tokenizer
     let byt5 = ByT5Tokenizer()
 
-    init() throws { mini = try TokenizerLoader.load(directory: Files.miniCore.path) }
+    init() throws { mini = try TokenizerLoader.load(directory: Repository.core) }
 
     @Test("T5's count down from the end, ByT5's count up")
     func ids() {

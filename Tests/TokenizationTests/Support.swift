@@ -1,63 +1,35 @@
 import Foundation
 import JSON
+import TestSupport
 import Testing
 import Tokenization
 
-/// The files that the tests read, relative to the package's root.
+/// The files that the tests read.
 enum Files {
-    static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-        .deletingLastPathComponent()
-    static let miniCore = root.appending(path: "models/polyprompt-mini")
-    static let miniModel = miniCore.appending(path: "spiece.model")
+    static let miniModel = Repository.core + "/spiece.model"
 
-    /// Other projects' expected ids, which may not be copied into this one.
-    static let published: URL? = {
-        let folder = root.deletingLastPathComponent().appending(path: "shared/tokenizer").standardized
-        return FileManager.default.fileExists(atPath: folder.path) ? folder : nil
-    }()
-
-    static func bytes(_ url: URL) throws -> [UInt8] { try Array(Data(contentsOf: url)) }
-
-    static func json(_ url: URL) throws -> JSONValue { try JSONValue.parse(bytes(url)) }
-
-    /// Runs `body` with a new directory that holds the files given.
-    static func withDirectory<Result>(
-        _ files: [String: [UInt8]], _ body: (URL) throws -> Result
-    ) throws -> Result {
-        let directory = FileManager.default.temporaryDirectory.appending(
-            path: "tokenizer-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(at: directory) }
-        for (name, bytes) in files { try Data(bytes).write(to: directory.appending(path: name)) }
-        return try body(directory)
+    /// What other implementations compute of some texts.
+    static func golden() throws -> JSONValue {
+        try json(Repository.file("Tests/TokenizationTests/Golden/golden.json"))
     }
+
+    static func bytes(_ path: String) throws -> [UInt8] {
+        try Array(Data(contentsOf: URL(fileURLWithPath: path)))
+    }
+
+    static func json(_ path: String) throws -> JSONValue { try JSONValue.parse(bytes(path)) }
 
     /// The tokenizer of a core that consists of these files.
     static func tokenizer(_ files: [String: [UInt8]]) throws -> any Tokenizer {
-        try withDirectory(files) { try TokenizerLoader.load(directory: $0.path) }
+        let folder = try TemporaryFolder()
+        for (name, bytes) in files { try folder.write(name, bytes) }
+        return try TokenizerLoader.load(directory: folder.path)
     }
 }
 
 extension JSONValue {
     /// An array of ids.
     var ids: [Int32]? { array?.compactMap { $0.int.flatMap(Int32.init(exactly:)) } }
-}
-
-/// SplitMix64: the same random numbers on every run.
-struct SeededGenerator: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var value = state
-        value = (value ^ value >> 30) &* 0xBF58_476D_1CE4_E5B9
-        value = (value ^ value >> 27) &* 0x94D0_49BB_1331_11EB
-        return value ^ value >> 31
-    }
-
-    mutating func bytes(_ count: Int) -> [UInt8] {
-        (0..<count).map { _ in UInt8(truncatingIfNeeded: next()) }
-    }
 }
 
 /// Writes small SentencePiece models, sound and unsound ones.

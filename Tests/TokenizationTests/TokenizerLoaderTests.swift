@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 import Tokenization
 
@@ -54,27 +55,23 @@ struct TokenizerLoaderTests {
 
     @Test("refuses what is not a regular file of sensible size")
     func badFile() throws {
-        try Files.withDirectory([:]) { directory in
-            let model = directory.appending(path: "spiece.model")
-            func refusal() -> String? {
-                (#expect(throws: TokenizerError.self) { try TokenizerLoader.load(directory: directory.path) })?
-                    .message
-            }
-            try FileManager.default.createDirectory(at: model, withIntermediateDirectories: false)
-            #expect(refusal()?.contains("is not a regular file") == true)
-            try FileManager.default.removeItem(at: model)
-
-            #expect(mkfifo(model.path, 0o600) == 0)
-            #expect(refusal()?.contains("is not a regular file") == true)
-            try FileManager.default.removeItem(at: model)
-
-            // A hole of 1 TiB: refused by its size, before anything is allocated.
-            #expect(FileManager.default.createFile(atPath: model.path, contents: nil))
-            let handle = try FileHandle(forWritingTo: model)
-            try handle.truncate(atOffset: 1 << 40)
-            try handle.close()
-            #expect(refusal()?.contains("1099511627776 bytes") == true)
+        let folder = try TemporaryFolder()
+        func refusal() -> String? {
+            (#expect(throws: TokenizerError.self) { try TokenizerLoader.load(directory: folder.path) })?
+                .message
         }
+        try folder.makeFolder("spiece.model")
+        #expect(refusal()?.contains("is not a regular file") == true)
+        try folder.remove("spiece.model")
+
+        #expect(mkfifo(folder.file("spiece.model"), 0o600) == 0)
+        #expect(refusal()?.contains("is not a regular file") == true)
+        try folder.remove("spiece.model")
+
+        // A hole of 1 TiB: refused by its size, before anything is allocated.
+        let model = try folder.write("spiece.model", "")
+        #expect(truncate(model, 1 << 40) == 0)
+        #expect(refusal()?.contains("1099511627776 bytes") == true)
     }
 
     @Test("refuses a model without an end of sequence")

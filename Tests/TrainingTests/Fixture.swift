@@ -4,33 +4,8 @@ import PromptStore
 import Serving
 import T5
 import Tensors
+import TestSupport
 import Training
-
-/// A folder that goes with its owner.
-final class TrainingFolder {
-    let url = FileManager.default.temporaryDirectory.appendingPathComponent("polyprompt-training-\(UUID())")
-
-    init() throws { try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true) }
-    deinit { try? FileManager.default.removeItem(at: url) }
-
-    func path(_ name: String) -> String { url.appendingPathComponent(name).path }
-
-    @discardableResult
-    func write(_ name: String, _ text: String) throws -> String {
-        try text.write(toFile: path(name), atomically: true, encoding: .utf8)
-        return path(name)
-    }
-
-    func read(_ name: String) throws -> String { try String(contentsOfFile: path(name), encoding: .utf8) }
-
-    func bytes(_ name: String) throws -> Data { try Data(contentsOf: url.appendingPathComponent(name)) }
-
-    func exists(_ name: String) -> Bool { FileManager.default.fileExists(atPath: path(name)) }
-
-    func json(_ name: String) throws -> JSONObject {
-        try JSONValue.parse(Array(bytes(name))).object ?? JSONObject()
-    }
-}
 
 /// A small task with rows of our own writing: whether a sentence is about food or about weather.
 enum FoodTask {
@@ -71,7 +46,7 @@ enum FoodTask {
     }
 
     /// Writes the task and its rows into a folder.
-    static func write(into folder: TrainingFolder) throws {
+    static func write(into folder: TemporaryFolder) throws {
         try folder.write("task.json", definition)
         try folder.write("train.jsonl", lines(0..<12))
         try folder.write("dev.jsonl", lines(12..<16))
@@ -79,19 +54,13 @@ enum FoodTask {
     }
 }
 
-/// The embedded core.
-enum EmbeddedCore {
-    static let path = URL(fileURLWithPath: #filePath)
-        .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-        .appendingPathComponent("models/polyprompt-mini").path
-}
-
 /// Settings of a run on the embedded core over the folder's files, small and quick, with others put over them.
-func settings(_ folder: TrainingFolder, _ others: KeyValuePairs<String, JSONValue> = [:]) throws -> JSONObject
+func settings(_ folder: TemporaryFolder, _ others: KeyValuePairs<String, JSONValue> = [:]) throws
+    -> JSONObject
 {
     var object = JSONObject([
-        ("core", .string(EmbeddedCore.path)), ("task", .string(folder.path("task.json"))),
-        ("train", .string(folder.path("train.jsonl"))), ("dev", .string(folder.path("dev.jsonl"))),
+        ("core", .string(Repository.core)), ("task", .string(folder.file("task.json"))),
+        ("train", .string(folder.file("train.jsonl"))), ("dev", .string(folder.file("dev.jsonl"))),
         ("precision", "bfloat16"), ("training_precision", "bfloat16"), ("rows", 4), ("bottleneck", 32),
         ("steps", 6), ("batch", 4), ("evaluate_every", 3),
     ])
@@ -102,23 +71,23 @@ func settings(_ folder: TrainingFolder, _ others: KeyValuePairs<String, JSONValu
 /// Trains what the settings say, in a folder below the given one.
 @discardableResult
 func train(
-    _ folder: TrainingFolder, _ out: String, _ others: KeyValuePairs<String, JSONValue> = [:],
+    _ folder: TemporaryFolder, _ out: String, _ others: KeyValuePairs<String, JSONValue> = [:],
     resume: Bool = false,
     interruptedAfter steps: Int? = nil
 ) throws -> [JobResult] {
     let description = try RunDescription(json: settings(folder, others), at: "test")
-    let run = try TrainingRun(description, folder: folder.path(out), resume: resume)
+    let run = try TrainingRun(description, folder: folder.file(out), resume: resume)
     var done = 0
     return try run.run(
         isInterrupted: { steps.map { done >= $0 } ?? false }, progress: { _ in done += 1 })
 }
 
 /// The values of a task folder's prompt.
-func prompt(_ folder: TrainingFolder, _ out: String) throws -> SoftPrompt {
-    try TaskFolder(path: folder.path(out)).prompt
+func prompt(_ folder: TemporaryFolder, _ out: String) throws -> SoftPrompt {
+    try TaskFolder(path: folder.file(out)).prompt
 }
 
-extension TrainingFolder {
+extension TemporaryFolder {
     /// A task folder that was written below this one.
-    func storedPrompt(_ out: String) throws -> TaskFolder { try TaskFolder(path: path(out)) }
+    func storedPrompt(_ out: String) throws -> TaskFolder { try TaskFolder(path: file(out)) }
 }

@@ -1,6 +1,7 @@
 import Foundation
 import JSON
 import Tasks
+import TestSupport
 import Testing
 import Training
 
@@ -92,14 +93,15 @@ struct SuperGLUETests {
                 "questions[0].answers"))
     }
 
-    @Test("are read as they are", .enabled(if: SharedTasks.exist, "../shared/tasks is not there"))
+    @Test("are read as they are", .needsShared("tasks"))
     func realFiles() throws {
         for set in SuperGLUE.allCases {
-            let folders = try FileManager.default.contentsOfDirectory(atPath: SharedTasks.path + "/superglue")
+            let folders = try FileManager.default.contentsOfDirectory(
+                atPath: Repository.shared("tasks/superglue"))
             let folder = try #require(folders.first { $0.lowercased() == set.rawValue })
             let url = Self.definitions.appendingPathComponent("\(set.rawValue).json")
             let definition = try TaskDefinition(parsing: Array(Data(contentsOf: url)))
-            let path = "\(SharedTasks.path)/superglue/\(folder)/train.jsonl"
+            let path = Repository.shared("tasks/superglue/\(folder)/train.jsonl")
             let rows = try set.convert(Array(Data(contentsOf: URL(fileURLWithPath: path))), file: path)
             #expect(rows.count >= 32)
             let lines = rows.map { JSONValue.object($0).line }.joined(separator: "\n")
@@ -107,14 +109,6 @@ struct SuperGLUETests {
                 Array(lines.utf8), file: path)
         }
     }
-}
-
-/// Public data sets beside the package, where they are.
-enum SharedTasks {
-    static let path = URL(fileURLWithPath: #filePath)
-        .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-        .deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("shared/tasks").path
-    static let exist = FileManager.default.fileExists(atPath: path)
 }
 
 @Suite("The task definitions of benchmarks/training/tasks")
@@ -131,15 +125,15 @@ struct TaskDefinitionsTests {
         }
     }
 
-    @Test("fit the data sets of their names", .enabled(if: SharedTasks.exist, "../shared/tasks is not there"))
+    @Test("fit the data sets of their names", .needsShared("tasks"))
     func dataSets() throws {
         let other = [
             "boolq": "boolq_pair", "mrpc": "mrpc_pair", "product_reviews": "sst2",
             "restaurant_reviews": "sst2",
         ]
         var count = 0
-        for set in try FileManager.default.contentsOfDirectory(atPath: SharedTasks.path).sorted() {
-            let path = "\(SharedTasks.path)/\(set)/test.jsonl"
+        for set in try FileManager.default.contentsOfDirectory(atPath: Repository.shared("tasks")).sorted() {
+            let path = Repository.shared("tasks/\(set)/test.jsonl")
             guard FileManager.default.fileExists(atPath: path) else { continue }
             let url = SuperGLUETests.definitions.appendingPathComponent((other[set] ?? set) + ".json")
             let definition = try TaskDefinition(parsing: Array(Data(contentsOf: url)))

@@ -1,16 +1,17 @@
 import Foundation
 import JSON
 import Tasks
+import TestSupport
 import Testing
 import Training
 
 @Suite("Labelled files")
 struct LabelledFileTests {
-    let folder: TrainingFolder
+    let folder: TemporaryFolder
     let definition: TaskDefinition
 
     init() throws {
-        folder = try TrainingFolder()
+        folder = try TemporaryFolder()
         definition = try TaskDefinition(
             parsing: Array(
                 #"{"name": "pair", "template": "{a} and {b}", "labels": [{"label": "x", "text": "x"}, {"label": "y", "text": "y"}]}"#
@@ -62,10 +63,9 @@ struct LabelledFileTests {
         #expect(try refusal("r.jsonl", "\n{\"a\": 1}\n").contains("r.jsonl:2: the key \"label\" is missing"))
         #expect(try refusal("r.jsonl", "[]\n").contains("r.jsonl:1: an empty array was found"))
         #expect(try refusal("r.jsonl", "\n \n").contains("has no rows"))
-        try Data("a,b,label\n\u{1},2,x\n".utf8 + [0xFF, 0x2C, 0x32, 0x2C, 0x78]).write(
-            to: folder.url.appendingPathComponent("bad.csv"))
+        try folder.write("bad.csv", Array("a,b,label\n\u{1},2,x\n".utf8) + [0xFF, 0x2C, 0x32, 0x2C, 0x78])
         let error = #expect(throws: TrainingError.self) {
-            try LabelledFile(path: folder.path("bad.csv"), for: definition, unknownLabels: .refuse)
+            try LabelledFile(path: folder.file("bad.csv"), for: definition, unknownLabels: .refuse)
         }
         #expect(error?.message.contains("bad.csv:3: a field is not valid UTF-8") == true)
     }
@@ -78,7 +78,7 @@ struct LabelledFileTests {
 
     @Test("a file that is missing or a folder is refused by name")
     func missing() throws {
-        for path in [folder.path("nothing.jsonl"), folder.url.path] {
+        for path in [folder.file("nothing.jsonl"), folder.path] {
             let error = #expect(throws: TrainingError.self) {
                 try LabelledFile(path: path, for: definition, unknownLabels: .keep)
             }

@@ -1,5 +1,6 @@
 import T5
 import Tensors
+import TestSupport
 import Testing
 import Training
 
@@ -12,7 +13,7 @@ struct DropoutTests {
         keptBytes: Int = 512 << 20
     ) throws -> FrozenCore {
         try FrozenCore(
-            core: T5Core(GradientGolden.core(name), precision: precision, pool: pool), pool: pool,
+            core: T5Core(Repository.goldenCore(name), precision: precision, pool: pool), pool: pool,
             dropout: rate,
             keptBytes: keptBytes)
     }
@@ -43,7 +44,7 @@ struct DropoutTests {
         for name in ["v1_0-relu-tied", "v1_1-gated-untied"] {
             let golden = try GradientGolden(name)
             let core = try frozen(name)
-            var numbers = SeededNumbers(5)
+            var numbers = SeededGenerator(state: 5)
             func losses(_ prompts: [[Float]]) throws -> [Double] {
                 let losses = try core.gradients(
                     prompts: prompts, sequences: golden.sequences, dropoutSeed: 9

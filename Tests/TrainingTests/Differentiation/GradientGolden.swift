@@ -2,6 +2,7 @@ import Foundation
 import JSON
 import T5
 import Tensors
+import TestSupport
 import Training
 
 /// A batch whose losses and gradients `Golden/make_gradients.py` computed with torch, on a small core.
@@ -21,18 +22,10 @@ struct GradientGolden {
     /// By checkpoint name.
     let weights: [String: [Float]]
 
-    /// The small cores, which the tests of `T5` share.
-    static func core(_ name: String) -> String {
-        let tests = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-            .deletingLastPathComponent()
-        return tests.appendingPathComponent("T5Tests/Golden/\(name)").path
-    }
-
     init(_ name: String) throws {
-        directory = Self.core(name)
-        let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-            .appendingPathComponent("Golden/\(name)")
-        let file = try SafetensorsFile(path: folder.appendingPathComponent("gradients.safetensors").path)
+        directory = Repository.goldenCore(name)
+        let folder = Repository.file("Tests/TrainingTests/Golden/\(name)")
+        let file = try SafetensorsFile(path: folder + "/gradients.safetensors")
         func values(_ name: String) throws -> [Float] {
             guard let tensor = try file.tensor(name) else { throw Missing(name: name) }
             return tensor.values()
@@ -44,7 +37,7 @@ struct GradientGolden {
             weights[String(name.dropFirst("weight.".count))] = try values(name)
         }
         self.weights = weights
-        let batch = try JSONValue.parse(Data(contentsOf: folder.appendingPathComponent("batch.json")))
+        let batch = try JSONValue.parse(Data(contentsOf: URL(fileURLWithPath: folder + "/batch.json")))
         var sequences: [TrainingSequence] = []
         var losses: [Double] = []
         for value in batch.object?["sequences"]?.array ?? [] {
@@ -85,28 +78,4 @@ func cosine(_ a: [Float], _ b: [Float]) -> Double {
         zip(a, b).reduce(0) { $0 + Double($1.0) * Double($1.1) }
     }
     return a.count == b.count ? dot(a, b) / (dot(a, a) * dot(b, b)).squareRoot() : 0
-}
-
-/// Seeded numbers, so that a failing test fails again.
-struct SeededNumbers {
-    private var state: UInt64
-
-    init(_ seed: UInt64) { state = seed }
-
-    mutating func bits() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
-
-    /// Uniform from -1 to 1.
-    mutating func float() -> Float { Float(Int64(bitPattern: bits()) >> 40) / Float(1 << 23) }
-
-    mutating func floats(_ count: Int) -> [Float] { (0..<count).map { _ in float() } }
-
-    mutating func ids(_ count: Int, below limit: Int) -> [Int32] {
-        (0..<count).map { _ in Int32(2 + bits() % UInt64(limit - 2)) }
-    }
 }

@@ -1,5 +1,6 @@
 import T5
 import Tensors
+import TestSupport
 import Testing
 import Training
 
@@ -11,7 +12,8 @@ struct InputErrorTests {
 
     init() throws {
         core = try FrozenCore(
-            core: T5Core(GradientGolden.core("v1_0-relu-tied"), precision: .float32, pool: pool), pool: pool)
+            core: T5Core(Repository.goldenCore("v1_0-relu-tied"), precision: .float32, pool: pool), pool: pool
+        )
         prompt = [Float](repeating: 0.1, count: 2 * core.configuration.modelWidth)
     }
 
@@ -88,7 +90,7 @@ struct InputErrorTests {
 
     @Test("int8 cores and dropout rates that are none")
     func configuration() throws {
-        let packed = try T5Core(GradientGolden.core("v1_0-relu-tied"), precision: .int8, pool: pool)
+        let packed = try T5Core(Repository.goldenCore("v1_0-relu-tied"), precision: .int8, pool: pool)
         let error = #expect(throws: T5Error.self) { try FrozenCore(core: packed, pool: pool) }
         #expect(error?.code == .configuration)
         #expect(error?.message.contains("int8 cannot be trained through") == true)

@@ -1,6 +1,7 @@
 import Foundation
 import T5
 import Tensors
+import TestSupport
 import Testing
 import Training
 
@@ -108,9 +109,9 @@ struct PromptGradientTests {
 
     @Test("in bfloat16 a sequence contributes the same bits in any batch and on any number of threads")
     func batchIndependence() throws {
-        var numbers = SeededNumbers(7)
+        var numbers = SeededGenerator(state: 7)
         for name in ["v1_0-relu-tied", "v1_1-gated-untied"] {
-            let core = try frozen(GradientGolden.core(name), .bfloat16)
+            let core = try frozen(Repository.goldenCore(name), .bfloat16)
             let width = core.configuration.modelWidth
             let prompts = (0..<6).map { numbers.floats((2 + $0) * width) }
             let sequences = prompts.indices.map { prompt in
@@ -120,7 +121,7 @@ struct PromptGradientTests {
                     alternatives: prompt % 2 == 0 ? nil : [[1], numbers.ids(3, below: 100)])
             }
             let together = try core.gradients(prompts: prompts, sequences: sequences, dropoutSeed: 0)
-            let single = try frozen(GradientGolden.core(name), .bfloat16, pool: WorkerPool(threadCount: 1))
+            let single = try frozen(Repository.goldenCore(name), .bfloat16, pool: WorkerPool(threadCount: 1))
             let onOneThread = try single.gradients(prompts: prompts, sequences: sequences, dropoutSeed: 0)
             #expect(onOneThread.prompts == together.prompts)
             #expect(onOneThread.losses == together.losses)
@@ -185,8 +186,8 @@ struct PromptGradientTests {
 
     @Test("losses fall along the gradient as it says: finite differences")
     func finiteDifferences() throws {
-        var numbers = SeededNumbers(11)
-        let core = try frozen(GradientGolden.core("byt5-like"))
+        var numbers = SeededGenerator(state: 11)
+        let core = try frozen(Repository.goldenCore("byt5-like"))
         let width = core.configuration.modelWidth
         let prompts = [numbers.floats(7 * width), numbers.floats(2 * width)]
         let sequences = (0..<5).map { index in
@@ -215,7 +216,7 @@ struct PromptGradientTests {
 
     @Test("an answer that costs nothing to tell has loss 0 and changes nothing")
     func forcedAnswers() throws {
-        let core = try frozen(GradientGolden.core("v1_0-relu-tied"))
+        let core = try frozen(Repository.goldenCore("v1_0-relu-tied"))
         let prompt = [Float](repeating: 0.5, count: core.configuration.modelWidth)
         let result = try core.gradients(
             prompts: [prompt],

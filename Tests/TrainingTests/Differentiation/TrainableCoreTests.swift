@@ -1,6 +1,7 @@
 import Foundation
 import T5
 import Tensors
+import TestSupport
 import Testing
 import Training
 
@@ -8,17 +9,8 @@ import Training
 struct TrainableCoreTests {
     let pool = WorkerPool(threadCount: 2)
 
-    /// A folder that goes with its owner.
-    private final class Folder {
-        let path = FileManager.default.temporaryDirectory.appendingPathComponent("tuned-\(UUID())").path
-        init() throws {
-            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-        }
-        deinit { try? FileManager.default.removeItem(atPath: path) }
-    }
-
     private func load(_ name: String, _ trainable: (String) -> Bool = { _ in true }) throws -> TrainableCore {
-        try TrainableCore(directory: GradientGolden.core(name), trainable: trainable, pool: pool)
+        try TrainableCore(directory: Repository.goldenCore(name), trainable: trainable, pool: pool)
     }
 
     @Test("they are torch's, for every tensor", arguments: GradientGolden.namesWithWeights)
@@ -102,20 +94,20 @@ struct TrainableCoreTests {
     func writing(name: String) throws {
         let core = try load(name)
         for tensor in core.parameters { tensor.values = tensor.values.map { $0 * 1.25 } }
-        let folder = try Folder()
+        let folder = try TemporaryFolder()
         let path = folder.path + "/core"
         try core.write(to: path)
         let loaded = try T5Core(path, precision: .float32, pool: pool)
         let serving = try core.servingCore()
         #expect(loaded.fingerprint == serving.fingerprint)
-        #expect(loaded.fingerprint != (try T5Core(GradientGolden.core(name), pool: pool)).fingerprint)
+        #expect(loaded.fingerprint != (try T5Core(Repository.goldenCore(name), pool: pool)).fingerprint)
         let input = T5Input(rows: [], ids: [5, 6, 7, 1])
         let rows = try [loaded, serving].map {
             try T5Session(core: $0, pool: pool).encode([input]).rows(of: 0)
         }
         #expect(rows[0] == rows[1])
         #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == ["core"])
-        for file in try FileManager.default.contentsOfDirectory(atPath: GradientGolden.core(name)) {
+        for file in try FileManager.default.contentsOfDirectory(atPath: Repository.goldenCore(name)) {
             let isCopied = file == "config.json" || file.hasPrefix("tokenizer")
             #expect(FileManager.default.fileExists(atPath: "\(path)/\(file)") || !isCopied)
         }
@@ -124,10 +116,10 @@ struct TrainableCoreTests {
     @Test("a core written as it was stored is the core it was")
     func elementTypes() throws {
         for name in ["sharded-bfloat16", "float16-padded-head", "v1_0-relu-tied"] {
-            let folder = try Folder()
+            let folder = try TemporaryFolder()
             let path = folder.path + "/core"
             try load(name).write(to: path, keepingElementTypes: true)
-            let before = try T5Core(GradientGolden.core(name), pool: pool).fingerprint
+            let before = try T5Core(Repository.goldenCore(name), pool: pool).fingerprint
             #expect(try T5Core(path, pool: pool).fingerprint == before)
         }
     }
@@ -146,7 +138,7 @@ struct TrainableCoreTests {
 
     @Test("weights that are not finite, and places that are taken, are refused")
     func refusals() throws {
-        let folder = try Folder()
+        let folder = try TemporaryFolder()
         let core = try load("duplicate-embeddings")
         try Data("x".utf8).write(to: URL(fileURLWithPath: folder.path + "/file"))
         let taken = #expect(throws: T5Error.self) { try core.write(to: folder.path) }

@@ -1,6 +1,7 @@
 import Basics
 import Foundation
 import Tensors
+import TestSupport
 import Testing
 import Tokenization
 import Training
@@ -65,16 +66,9 @@ struct InitializationTests {
 
     @Test("a file's or task's rows are cut, or followed by pieces")
     func given() throws {
-        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("rows-\(UUID())")
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(at: folder) }
+        let folder = try TemporaryFolder()
         let values = embedding(40) + embedding(41)
-        let header = "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 4), }"
-        let npy =
-            Data([0x93]) + Data("NUMPY".utf8) + Data([1, 0, UInt8(header.utf8.count), 0])
-            + Data(header.utf8) + values.withUnsafeBytes { Data($0) }
-        let path = folder.appendingPathComponent("rows.npy").path
-        try npy.write(to: URL(fileURLWithPath: path))
+        let path = try folder.write("rows.npy", TensorFile.numpy(rows: 2, columns: 4, values))
         var source = small(labels: [])
         source.task = { name in
             #expect(name == "other@2")
@@ -128,9 +122,7 @@ struct InitializationTests {
 
     @Test("the most common pieces of a SentencePiece model are its first that stand for text")
     func mostCommon() throws {
-        let core = MethodGolden.folder.deletingLastPathComponent().deletingLastPathComponent()
-            .deletingLastPathComponent().appendingPathComponent("models/polyprompt-mini").path
-        let tokenizer = try TokenizerLoader.load(directory: core)
+        let tokenizer = try TokenizerLoader.load(directory: Repository.core)
         let sample = VocabularySample(of: tokenizer, vocabularySize: 8192)
         #expect(sample.candidates.count == 5000 && sample.candidates == sample.candidates.sorted())
         #expect((sample.candidates.first ?? 99) < 10 && (sample.candidates.last ?? 0) < 5300)

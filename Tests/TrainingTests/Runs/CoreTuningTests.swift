@@ -3,15 +3,16 @@ import JSON
 import Serving
 import T5
 import Tensors
+import TestSupport
 import Testing
 import Training
 
 @Suite("Training a core's own weights")
 struct CoreTuningTests {
-    let folder: TrainingFolder
+    let folder: TemporaryFolder
 
     init() throws {
-        folder = try TrainingFolder()
+        folder = try TemporaryFolder()
         try FoodTask.write(into: folder)
     }
 
@@ -27,15 +28,15 @@ struct CoreTuningTests {
         #expect(folder.exists("out/core/model.safetensors") && folder.exists("out/core/spiece.model"))
         #expect(try folder.json("out/result.json")["rows"] == 0 && !folder.exists("out/prompt.safetensors"))
         let pool = WorkerPool(threadCount: 2)
-        let tuned = try T5Core(folder.path("out/core"), precision: .float32, pool: pool)
-        let core = try T5Core(EmbeddedCore.path, precision: .float32, pool: pool)
+        let tuned = try T5Core(folder.file("out/core"), precision: .float32, pool: pool)
+        let core = try T5Core(Repository.core, precision: .float32, pool: pool)
         #expect(tuned.fingerprint != core.fingerprint)
         let error = #expect(throws: TrainingError.self) {
             try train(folder, "parts", full, interruptedAfter: 7)
         }
         #expect(error?.isInterruption == true)
         try train(folder, "parts", full, resume: true)
-        let resumed = try T5Core(folder.path("parts/core"), precision: .float32, pool: pool)
+        let resumed = try T5Core(folder.file("parts/core"), precision: .float32, pool: pool)
         #expect(resumed.fingerprint == tuned.fingerprint)
         #expect(throws: TrainingError.self, "a core is not written over") { try train(folder, "out", full) }
     }
@@ -47,10 +48,10 @@ struct CoreTuningTests {
             folder, "out",
             ["train_weights": "decoder.block.0.layer.1.EncDecAttention.*", "network_learning_rate": 0.01])
         let pool = WorkerPool(threadCount: 2)
-        let written = try T5Core(folder.path("out/core"), precision: .bfloat16, pool: pool)
+        let written = try T5Core(folder.file("out/core"), precision: .bfloat16, pool: pool)
         #expect(try folder.metadata("out")["core_fingerprint"] == written.fingerprint)
-        let before = try SafetensorsFile(path: EmbeddedCore.path + "/model.safetensors")
-        let after = try SafetensorsFile(path: folder.path("out/core/model.safetensors"))
+        let before = try SafetensorsFile(path: Repository.core + "/model.safetensors")
+        let after = try SafetensorsFile(path: folder.file("out/core/model.safetensors"))
         var changed: [String] = []
         for name in before.entries.keys.sorted() where after.entries[name] != nil {
             if try before.tensor(name)?.values() != after.tensor(name)?.values() { changed.append(name) }
@@ -67,25 +68,25 @@ struct CoreTuningTests {
     func adaptation() throws {
         let sentence = "the quick brown fox jumps over the lazy dog while the old clock strikes seven . "
         var settings = AdaptationSettings(
-            core: EmbeddedCore.path,
+            core: Repository.core,
             texts: [try folder.write("text.txt", String(repeating: sentence, count: 60))])
         settings.steps = 8
         settings.batch = 4
         settings.length = 24
-        let outcome = try CoreAdaptation(settings, to: folder.path("adapted")).run()
+        let outcome = try CoreAdaptation(settings, to: folder.file("adapted")).run()
         #expect(outcome.loss.after < outcome.loss.before * 0.8, "\(outcome.loss)")
         var done = 0
         let error = #expect(throws: TrainingError.self) {
-            try CoreAdaptation(settings, to: folder.path("parts")).run(
+            try CoreAdaptation(settings, to: folder.file("parts")).run(
                 isInterrupted: { done >= 3 }, progress: { step, _ in done = step })
         }
         #expect(error?.isInterruption == true && !folder.exists("parts"))
-        let resumed = try CoreAdaptation(settings, to: folder.path("parts"), resume: true).run()
+        let resumed = try CoreAdaptation(settings, to: folder.file("parts"), resume: true).run()
         #expect(resumed.loss == outcome.loss)
         let pool = WorkerPool(threadCount: 2)
         #expect(
-            try T5Core(folder.path("parts"), pool: pool).fingerprint
-                == T5Core(folder.path("adapted"), pool: pool).fingerprint)
+            try T5Core(folder.file("parts"), pool: pool).fingerprint
+                == T5Core(folder.file("adapted"), pool: pool).fingerprint)
         for (change, what): ((inout AdaptationSettings) -> Void, String) in [
             ({ $0.length = 100_000 }, "windows"), ({ $0.texts = ["/nowhere.txt"] }, "/nowhere.txt"),
             ({ $0.batch = 0 }, "batch"),
@@ -93,7 +94,7 @@ struct CoreTuningTests {
             var other = settings
             change(&other)
             let error = #expect(throws: TrainingError.self) {
-                try CoreAdaptation(other, to: folder.path("refused"))
+                try CoreAdaptation(other, to: folder.file("refused"))
             }
             #expect(error?.message.contains(what) == true)
         }

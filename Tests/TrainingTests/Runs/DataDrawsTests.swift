@@ -1,14 +1,15 @@
 import Foundation
 import JSON
+import TestSupport
 import Testing
 import Training
 
 @Suite("The rows of a job")
 struct DataDrawsTests {
-    let folder: TrainingFolder
+    let folder: TemporaryFolder
 
     init() throws {
-        folder = try TrainingFolder()
+        folder = try TemporaryFolder()
         try FoodTask.write(into: folder)
     }
 
@@ -34,13 +35,13 @@ struct DataDrawsTests {
         try folder.write(
             "odd.jsonl", #"{"input": "a stone", "label": "geology"}"# + "\n" + FoodTask.lines(12..<14))
         let error = #expect(throws: TrainingError.self) {
-            try train(folder, "refused", ["train": .string(folder.path("odd.jsonl"))])
+            try train(folder, "refused", ["train": .string(folder.file("odd.jsonl"))])
         }
         #expect(error?.message.contains("odd.jsonl:1") == true && error?.message.contains("geology") == true)
         var notes: [String] = []
         let description = try RunDescription(
-            json: settings(folder, ["dev": .string(folder.path("odd.jsonl")), "steps": 1]), at: "test")
-        let results = try TrainingRun(description, folder: folder.path("kept")) { notes.append($0) }.run()
+            json: settings(folder, ["dev": .string(folder.file("odd.jsonl")), "steps": 1]), at: "test")
+        let results = try TrainingRun(description, folder: folder.file("kept")) { notes.append($0) }.run()
         #expect(notes.count { $0.contains("geology") } == 1)
         #expect(results[0].dev.primary <= 0.8)
     }
@@ -49,24 +50,24 @@ struct DataDrawsTests {
     func overlap() throws {
         var notes: [String] = []
         let description = try RunDescription(
-            json: settings(folder, ["dev": .string(folder.path("train.jsonl")), "steps": 1]), at: "test")
-        _ = try TrainingRun(description, folder: folder.path("out")) { notes.append($0) }
+            json: settings(folder, ["dev": .string(folder.file("train.jsonl")), "steps": 1]), at: "test")
+        _ = try TrainingRun(description, folder: folder.file("out")) { notes.append($0) }
         #expect(notes.contains { $0.contains("24 of 24 texts are also in") })
     }
 
     @Test("of free text are answered in free text, and trained on whole")
     func freeText() throws {
         try folder.write("free.json", #"{"name": "free", "template": "{input}", "max_new_tokens": 4}"#)
-        let results = try train(folder, "out", ["task": .string(folder.path("free.json")), "steps": 2])
+        let results = try train(folder, "out", ["task": .string(folder.file("free.json")), "steps": 2])
         #expect(results[0].dev.values.map(\.metric) == [.exactMatch, .tokenF1])
         let error = #expect(throws: TrainingError.self) {
-            try train(folder, "no", ["task": .string(folder.path("free.json")), "loss": "labels"])
+            try train(folder, "no", ["task": .string(folder.file("free.json")), "loss": "labels"])
         }
         #expect(error?.message.contains("loss") == true)
     }
 }
 
-extension TrainingFolder {
+extension TemporaryFolder {
     /// The metadata of a task folder's prompt.
     func metadata(_ out: String) throws -> [String: String] {
         try storedPrompt(out).metadata

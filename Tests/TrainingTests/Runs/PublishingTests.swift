@@ -5,26 +5,27 @@ import Serving
 import T5
 import Tasks
 import Tensors
+import TestSupport
 import Testing
 import Tokenization
 import Training
 
 @Suite("Publishing")
 struct PublishingTests {
-    let folder: TrainingFolder
+    let folder: TemporaryFolder
     let store: String
 
     init() throws {
-        folder = try TrainingFolder()
-        store = folder.path("store")
+        folder = try TemporaryFolder()
+        store = folder.file("store")
         try FoodTask.write(into: folder)
     }
 
     private func evaluation() throws -> TaskEvaluation {
         let pool = WorkerPool(threadCount: 2)
-        let core = try T5Core(EmbeddedCore.path, precision: .bfloat16, pool: pool)
+        let core = try T5Core(Repository.core, precision: .bfloat16, pool: pool)
         let tokenizer = try #require(
-            try CoreTokenizer.load(EmbeddedCore.path, vocabularySize: core.configuration.vocabularySize))
+            try CoreTokenizer.load(Repository.core, vocabularySize: core.configuration.vocabularySize))
         return TaskEvaluation(
             core: core, tokenizer: tokenizer, store: try PromptStore(path: store, mode: .readWrite),
             pool: pool)
@@ -35,16 +36,16 @@ struct PublishingTests {
         let results = try train(
             folder, "out",
             [
-                "store": .string(store), "publish": "my-topic", "test": .string(folder.path("test.jsonl")),
+                "store": .string(store), "publish": "my-topic", "test": .string(folder.file("test.jsonl")),
                 "steps": 20,
             ])
         #expect(results[0].published?.description == "my-topic@1")
         #expect(try folder.json("out/result.json")["published"] == "my-topic@1")
         let evaluated = try evaluation().evaluate(
-            .tasks(["my-topic"]), data: folder.path("dev.jsonl"))
+            .tasks(["my-topic"]), data: folder.file("dev.jsonl"))
         #expect(evaluated[0].scores == results[0].dev && evaluated[0].count == 8)
         #expect(evaluated[0].json.keys == ["task", "version", "count", "metrics", "confusion"])
-        let tested = try evaluation().evaluate(.tasks(["my-topic@1"]), data: folder.path("test.jsonl"))
+        let tested = try evaluation().evaluate(.tasks(["my-topic@1"]), data: folder.file("test.jsonl"))
         #expect(tested[0].scores == results[0].test)
         let published = try PromptStore(path: store, mode: .readOnly).resolve("my-topic").manifests[0]
         #expect(published.tokenizerHash?.count == 64 && published.provenance["best_step"]?.string != nil)
@@ -77,11 +78,11 @@ struct PublishingTests {
         let description = try RunDescription(
             json: settings(folder, ["store": .string(store), "publish": "topic", "steps": 30, "batch": 16]),
             at: "test")
-        let run = try TrainingRun(description, folder: folder.path("out"))
+        let run = try TrainingRun(description, folder: folder.file("out"))
         run.didWritePrompt = { [folder] out in
             let path = out + "/prompt.safetensors"
             try FileManager.default.removeItem(atPath: path)
-            try FileManager.default.copyItem(atPath: folder.path("other/prompt.safetensors"), toPath: path)
+            try FileManager.default.copyItem(atPath: folder.file("other/prompt.safetensors"), toPath: path)
         }
         let error = #expect(throws: TrainingError.self) { try run.run() }
         #expect(error?.message.contains("is not published") == true)
@@ -93,7 +94,7 @@ struct PublishingTests {
     func flippedBit() throws {
         let description = try RunDescription(
             json: settings(folder, ["element_type": "float32"]), at: "test")
-        let run = try TrainingRun(description, folder: folder.path("out"))
+        let run = try TrainingRun(description, folder: folder.file("out"))
         run.didWritePrompt = { out in
             let url = URL(fileURLWithPath: out + "/prompt.safetensors")
             var bytes = try Data(contentsOf: url)
@@ -119,13 +120,13 @@ struct PublishingTests {
         let versions = results.compactMap(\.published?.description)
         for combination in [Combination.mean, .majority] {
             let evaluated = try evaluation().evaluate(
-                .ensemble(versions, combination), data: folder.path("test.jsonl"))
+                .ensemble(versions, combination), data: folder.file("test.jsonl"))
             #expect(evaluated.count == 4 && evaluated[3].version == nil)
             // The same as the store's own ensemble.
             let store = try PromptStore(path: store, mode: .readWrite)
             let ids = results.compactMap(\.published)
             _ = try store.setAlias("all", to: .ensemble(members: ids, combine: combination))
-            let alias = try evaluation().evaluate(.tasks(["all"]), data: folder.path("test.jsonl"))
+            let alias = try evaluation().evaluate(.tasks(["all"]), data: folder.file("test.jsonl"))
             #expect(alias[0].predictions == evaluated[3].predictions)
             let summary = TaskEvaluation.summary(Array(evaluated.prefix(3)))
             #expect(summary["metrics"]?.object?["accuracy"]?.object?["mean"]?.double != nil)
@@ -164,13 +165,13 @@ struct PublishingTests {
             "map.csv", "input,label\nbread and butter,meal\nrain and wind,sky\na stone,geology\n")
         var notes: [String] = []
         let result = try evaluation().evaluate(
-            .tasks(["topic"]), data: folder.path("map.csv"),
+            .tasks(["topic"]), data: folder.file("map.csv"),
             labelMap: LabelMap(parsing: "meal=food,sky=weather")
         ) { notes.append($0) }[0]
         #expect(result.confusion?.total == 3 && notes.count == 1 && notes[0].contains("geology"))
         #expect(result.confusion?.count(reference: "food", prediction: "geology") == 0)
         #expect(throws: TrainingError.self) {
-            try evaluation().evaluate(.tasks(["none"]), data: folder.path("map.csv"))
+            try evaluation().evaluate(.tasks(["none"]), data: folder.file("map.csv"))
         }
     }
 }

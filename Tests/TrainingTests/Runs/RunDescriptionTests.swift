@@ -1,14 +1,15 @@
 import Foundation
 import JSON
+import TestSupport
 import Testing
 import Training
 
 @Suite("A run's description")
 struct RunDescriptionTests {
-    let folder: TrainingFolder
+    let folder: TemporaryFolder
 
     init() throws {
-        folder = try TrainingFolder()
+        folder = try TemporaryFolder()
         try FoodTask.write(into: folder)
     }
 
@@ -66,7 +67,7 @@ struct RunDescriptionTests {
     @Test("tasks have settings of their own, and need different names")
     func tasks() throws {
         let task: JSONObject = JSONObject([
-            ("task", .string(folder.path("task.json"))), ("train", "t.jsonl"), ("steps", 9),
+            ("task", .string(folder.file("task.json"))), ("train", "t.jsonl"), ("steps", 9),
         ])
         var other = task
         other["task"] = .string(

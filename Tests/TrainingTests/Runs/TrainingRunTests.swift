@@ -4,15 +4,16 @@ import PromptStore
 import Serving
 import T5
 import Tensors
+import TestSupport
 import Testing
 import Training
 
 @Suite("A training run")
 struct TrainingRunTests {
-    let folder: TrainingFolder
+    let folder: TemporaryFolder
 
     init() throws {
-        folder = try TrainingFolder()
+        folder = try TemporaryFolder()
         try FoodTask.write(into: folder)
     }
 
@@ -21,12 +22,12 @@ struct TrainingRunTests {
         let results = try train(
             folder, "out",
             [
-                "steps": 60, "batch": 16, "evaluate_every": 10, "test": .string(folder.path("test.jsonl")),
+                "steps": 60, "batch": 16, "evaluate_every": 10, "test": .string(folder.file("test.jsonl")),
             ])
         let result = try #require(results.first)
         #expect(result.dev.primary >= 0.85, "\(result.dev)")
         #expect(result.test != nil)
-        let log = try folder.read("out/log.jsonl").split(separator: "\n").map {
+        let log = try folder.text("out/log.jsonl").split(separator: "\n").map {
             try #require(try JSONValue.parse(String($0)).object)
         }
         #expect(log.map { $0["step"]?.int } == [0, 10, 20, 30, 40, 50, 60])
@@ -45,11 +46,11 @@ struct TrainingRunTests {
             let results = try train(
                 folder, out,
                 [
-                    "task": .string(folder.path("whole.json")), "loss": loss, "steps": 60, "batch": 16,
+                    "task": .string(folder.file("whole.json")), "loss": loss, "steps": 60, "batch": 16,
                     "evaluate_every": 10,
                 ])
             #expect(try #require(results.first).dev.primary >= 0.85)
-            return try folder.read("\(out)/log.jsonl").split(separator: "\n").compactMap {
+            return try folder.text("\(out)/log.jsonl").split(separator: "\n").compactMap {
                 try JSONValue.parse(String($0)).object?["loss"]?.double
             }
         }
@@ -61,11 +62,11 @@ struct TrainingRunTests {
 
     @Test("leaves a task folder with its recipe, log, curves and result")
     func leavesAFolder() throws {
-        try train(folder, "out", ["test": .string(folder.path("test.jsonl"))])
-        let stored = try TaskFolder(path: folder.path("out"))
+        try train(folder, "out", ["test": .string(folder.file("test.jsonl"))])
+        let stored = try TaskFolder(path: folder.file("out"))
         #expect(stored.definition.name == "topic")
         #expect(stored.prompt.rows == 4 && stored.prompt.width == 256)
-        let core = try T5Core(EmbeddedCore.path, precision: .bfloat16, pool: WorkerPool(threadCount: 2))
+        let core = try T5Core(Repository.core, precision: .bfloat16, pool: WorkerPool(threadCount: 2))
         #expect(stored.metadata["core_fingerprint"] == core.fingerprint)
         #expect(stored.metadata["seed"] == "0" && stored.metadata["train_sha256"]?.count == 64)
         let result = try folder.json("out/result.json")
@@ -73,8 +74,8 @@ struct TrainingRunTests {
             result.keys == ["task", "method", "rows", "seed", "steps", "seconds", "dev", "test", "published"])
         #expect(result["task"] == "topic" && result["method"] == "residual-mlp1" && result["steps"] == 6)
         #expect(result["dev"]?.object?["accuracy"]?.double != nil && result["published"] == .null)
-        #expect(try folder.read("out/card.md").contains("polyprompt-mini"))
-        #expect(try folder.read("out/curves.svg").contains("polyline"))
+        #expect(try folder.text("out/card.md").contains("polyprompt-mini"))
+        #expect(try folder.text("out/curves.svg").contains("polyline"))
         #expect(!folder.exists("out/checkpoint.safetensors"))
     }
 
@@ -85,7 +86,7 @@ struct TrainingRunTests {
         let saved = try folder.json("first/train.json")
         #expect(saved["method"] == "residual-mlp2" && saved["few_shot"] == 6 && saved["schedule"] == "linear")
         let run = try TrainingRun(
-            try RunDescription(json: saved, at: "train.json"), folder: folder.path("second"))
+            try RunDescription(json: saved, at: "train.json"), folder: folder.file("second"))
         _ = try run.run()
         #expect(try prompt(folder, "first") == prompt(folder, "second"))
         #expect(try folder.json("second/train.json") == saved)
@@ -110,8 +111,8 @@ struct TrainingRunTests {
             .object(
                 JSONObject(
                     [
-                        ("task", .string(folder.path(file))), ("train", .string(folder.path("train.jsonl"))),
-                        ("dev", .string(folder.path("dev.jsonl"))),
+                        ("task", .string(folder.file(file))), ("train", .string(folder.file("train.jsonl"))),
+                        ("dev", .string(folder.file("dev.jsonl"))),
                     ] + own))
         }
         var together = try settings(folder)
@@ -128,7 +129,7 @@ struct TrainingRunTests {
         // Small passes, so that the jobs are spread over several.
         together["batch_rows"] = 150
         let run = try TrainingRun(
-            try RunDescription(json: together, at: "test"), folder: folder.path("all"))
+            try RunDescription(json: together, at: "test"), folder: folder.file("all"))
         let results = try run.run()
         #expect(results.count == 9)
         #expect(Set(results.map(\.folder)).count == 9)
@@ -136,7 +137,7 @@ struct TrainingRunTests {
             let alone = try RunDescription(
                 json: folder.json("all/\(result.folder)/train.json"), at: "train.json")
             #expect(alone.jobs.count == 1)
-            _ = try TrainingRun(alone, folder: folder.path("alone/\(result.folder)")).run()
+            _ = try TrainingRun(alone, folder: folder.file("alone/\(result.folder)")).run()
             #expect(
                 try prompt(folder, "all/\(result.folder)") == prompt(folder, "alone/\(result.folder)"),
                 "\(result.folder)")
@@ -168,7 +169,7 @@ struct TrainingRunTests {
             )
             #expect(try prompt(folder, "whole/\(whole.folder)") == prompt(folder, "parts/\(resumed.folder)"))
             func log(_ out: String) throws -> [[JSONValue?]] {
-                try folder.read("\(out)/\(whole.folder)/log.jsonl").split(separator: "\n").map {
+                try folder.text("\(out)/\(whole.folder)/log.jsonl").split(separator: "\n").map {
                     let line = try JSONValue.parse(String($0)).object
                     return [line?["step"], line?["loss"], line?["dev"]]
                 }
@@ -189,14 +190,14 @@ struct TrainingRunTests {
         }
         #expect(refusal([:], resume: false).contains("--resume"))
         #expect(refusal(["learning_rate": 0.2], resume: true).contains("setting"))
-        let path = folder.url.appendingPathComponent("out/checkpoint.safetensors")
-        var bytes = try Data(contentsOf: path)
+        let path = "out/checkpoint.safetensors"
+        var bytes = try folder.bytes(path)
         bytes[bytes.count - 5] ^= 1
-        try bytes.write(to: path)
+        try folder.write(path, bytes)
         #expect(refusal([:], resume: true).contains("damaged"))
-        try bytes.prefix(bytes.count / 2).write(to: path)
+        try folder.write(path, bytes.prefix(bytes.count / 2))
         _ = refusal([:], resume: true)
-        try FileManager.default.removeItem(at: path)
+        try folder.remove(path)
         #expect(refusal([:], resume: true).contains("no checkpoint"))
     }
 
