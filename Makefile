@@ -1,5 +1,5 @@
 # make demo    install what is missing, build, answer real sentences for every task in prompts/
-# make test    install what is missing, build, run every test
+# make test    install what is missing, build, run every test; make test-long asks more rows and random cases
 # make docs    build the libraries' documentation into .build/docs
 # make format  rewrite the Swift sources as .swift-format says; make lint only checks
 
@@ -13,10 +13,13 @@ LIBRARIES := openblas libzstd lmdb sentencepiece
 SWIFT_SOURCES := Package.swift Sources Tests
 TEST_FLAGS := -c release --disable-xctest
 
+# The C tests run beside the Swift build, which leaves a CPU core idle for much of its time.
+MAKEFLAGS += --jobs=2
+
 # What tests and demo pack of a core stays in the build folder.
 export POLYPROMPT_CACHE ?= $(CURDIR)/.build/cache
 
-.PHONY: all demo test dependencies build docs lint format test-sanitized bench-peers
+.PHONY: all demo test test-long build-tests dependencies build docs lint format test-sanitized bench-peers
 
 all: build
 
@@ -42,9 +45,14 @@ build: dependencies
 demo: build
 	@.build/release/polyprompt demo --core models/polyprompt-mini --prompts prompts
 
-test: dependencies test-sanitized
+test: test-sanitized build-tests
+	@Tests/run.sh $(TEST_FLAGS) --skip-build
+
+build-tests: dependencies
 	@swift build -c release --build-tests >&2
-	swift test $(TEST_FLAGS) --skip-build
+
+test-long: export POLYPROMPT_TEST_LONG = 1
+test-long: test
 
 # The C and C++ code under AddressSanitizer and UndefinedBehaviorSanitizer; the kernels with every instruction set
 # of this CPU.
