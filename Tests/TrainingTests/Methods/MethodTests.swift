@@ -61,7 +61,7 @@ struct MethodTests {
         for parameter in method.parameters {
             let values = parameter.values
             let direction = values.map { _ in generator.normal() }
-            let step: Float = settings.activation == .relu ? 2e-4 : 2e-3
+            let step: Float = settings.hasKinks ? 2e-4 : 2e-3
             parameter.values = zip(values, direction).map { $0 + step * $1 }
             let above = loss()
             parameter.values = zip(values, direction).map { $0 - step * $1 }
