@@ -10,7 +10,7 @@ import CSentencePiece
 ///   unless the core's `tokenizer_config.json` says how many.
 ///
 /// An invalid UTF-8 byte counts as U+FFFD, which is unknown to T5's models; a NUL is a character like others.
-/// Text beyond several MiB is encoded stretch by stretch, which bounds memory: see ``encodePieces(bytes:)``.
+/// Text beyond several MiB is encoded chunk by chunk, which bounds memory: see ``encodePieces(bytes:)``.
 ///
 /// Source: Kudo and Richardson, "SentencePiece", 2018; Raffel et al., "Exploring the Limits of Transfer
 /// Learning with a Unified Text-to-Text Transformer", 2020.
@@ -103,7 +103,7 @@ public struct SentencePieceTokenizer: Tokenizer {
 
     /// The ids of text without the end-of-sequence id.
     ///
-    /// Stretches between sentinels are encoded as a whole up to 8 MiB of ASCII or 512 KiB of other text, and
+    /// Chunks between sentinels are encoded as a whole up to 8 MiB of ASCII or 512 KiB of other text, and
     /// beyond that are cut, at whitespace where there is any. Pieces do not reach across whitespace, so a cut
     /// changes ids only in text without any.
     public func encodePieces(bytes: some Collection<UInt8>) -> [Int32] {
@@ -113,9 +113,9 @@ public struct SentencePieceTokenizer: Tokenizer {
                 switch segment {
                 case .sentinel(let id): ids.append(id)
                 case .text(let range):
-                    for stretch in TextStretches(UnsafeBufferPointer(rebasing: bytes[range])) {
+                    for chunk in TextChunks(UnsafeBufferPointer(rebasing: bytes[range])) {
                         // The library fails only on a model that contradicts itself, or without memory.
-                        if !model.encode(stretch, into: &ids) { ids.append(unknown) }
+                        if !model.encode(chunk, into: &ids) { ids.append(unknown) }
                     }
                 }
             }
@@ -140,14 +140,14 @@ public struct SentencePieceTokenizer: Tokenizer {
         }
     }
 
-    /// The text of ids. As transformers has it, every stretch between sentinels loses the whitespace at its
+    /// The text of ids. As transformers has it, every chunk between sentinels loses the whitespace at its
     /// ends, and one space stands on each side of a sentinel inside text.
     public func decode(_ ids: [Int32]) -> String {
         var parts: [String] = []
-        var stretch: [Int32] = []
-        func finishStretch() {
-            let bytes = stretch.isEmpty ? [] : model.decode(stretch)
-            stretch.removeAll(keepingCapacity: true)
+        var chunk: [Int32] = []
+        func finishChunk() {
+            let bytes = chunk.isEmpty ? [] : model.decode(chunk)
+            chunk.removeAll(keepingCapacity: true)
             let text = bytes.withUnsafeBufferPointer { bytes in
                 let range = Whitespace.trimmingStart(bytes.indices, of: bytes)
                 return String(decoding: bytes[Whitespace.trimmingEnd(range, of: bytes)], as: UTF8.self)
@@ -156,13 +156,13 @@ public struct SentencePieceTokenizer: Tokenizer {
         }
         for id in ids {
             if let sentinel = sentinels.text(id) {
-                finishStretch()
+                finishChunk()
                 parts.append(sentinel)
             } else if [CSP_PIECE_TEXT, CSP_PIECE_BYTE, CSP_PIECE_UNUSED].contains(model.kind(id)) {
-                stretch.append(id)
+                chunk.append(id)
             }
         }
-        finishStretch()
+        finishChunk()
         return parts.joined(separator: " ")
     }
 

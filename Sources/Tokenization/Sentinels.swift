@@ -15,7 +15,7 @@ struct Sentinels: Sendable, Equatable {
         var text: String { "<extra_id_\(number)>" }
     }
 
-    /// A stretch of text between sentinels, or a sentinel.
+    /// A part of the text between sentinels, or a sentinel.
     enum Segment: Equatable {
         case text(Range<Int>)
         case sentinel(Int32)
@@ -52,7 +52,7 @@ struct Sentinels: Sendable, Equatable {
     /// The text of the sentinel with this id.
     func text(_ id: Int32) -> String? { numberOfId[id].map { "<extra_id_\($0)>" } }
 
-    /// Cuts text at its sentinels. Empty stretches are left out.
+    /// Cuts text at its sentinels. Empty ones are left out.
     func segments(_ bytes: UnsafeBufferPointer<UInt8>) -> [Segment] {
         var segments: [Segment] = []
         var start = 0

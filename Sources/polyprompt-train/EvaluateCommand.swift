@@ -75,7 +75,7 @@ struct EvaluateCommand: ParsableCommand {
         let evaluation = TaskEvaluation(core: core, tokenizer: tokenizer, store: store, pool: pool)
         let results = try evaluation.evaluate(
             combine.map { .ensemble(tasks, $0) } ?? .tasks(tasks), data: data, labelMap: labelMap
-        ) { StandardError.print("note: \($0)") }
+        ) { StandardError.print("warning: \($0)") }
         for result in results { print(JSONValue.object(result.json).line) }
         let single = results.prefix(tasks.count)
         if single.count > 1 { print(JSONValue.object(TaskEvaluation.summary(Array(single))).line) }

@@ -47,7 +47,7 @@ struct FitCommand: ParsableCommand {
         let description = try describe()
         var progress = ProgressLine()
         let run = try TrainingRun(description, folder: out, resume: resume) { notice in
-            StandardError.print("note: \(notice)")
+            StandardError.print("warning: \(notice)")
         }
         do {
             let results = try run.run(

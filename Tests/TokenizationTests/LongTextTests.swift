@@ -34,8 +34,8 @@ struct LongTextTests {
         #expect(start.duration(to: .now) < .seconds(60))
     }
 
-    @Test("beyond one stretch loses nothing, at whitespace nor without")
-    func stretches() {
+    @Test("beyond one chunk loses nothing, at whitespace nor without")
+    func chunks() {
         // Texts of more than 512 KiB beyond ASCII.
         let five = mini.encodePieces("€5")
         let words = String(repeating: "€5 ", count: 400_000)

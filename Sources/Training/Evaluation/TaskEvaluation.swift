@@ -62,7 +62,7 @@ public final class TaskEvaluation {
     ///   - subject: The tasks, or the ensemble.
     ///   - data: JSON Lines, `.csv` or `.tsv` with the tasks' fields and `label`.
     ///   - labelMap: The file's labels under the tasks' names.
-    ///   - notice: Told of labels that a task does not have; such rows count as wrong.
+    ///   - notice: Called with a warning about labels that a task does not have; such rows count as wrong.
     /// - Returns: A result for each task, or the ensemble's members' and then its own.
     /// - Throws: `TrainingError` naming the file, task or row at fault.
     public func evaluate(

@@ -38,7 +38,7 @@ public struct JobSettings: Sendable, Hashable {
     public var accumulation = 1
     /// Steps from one look at the dev rows to the next; `nil` for a twentieth of the run.
     public var evaluateEvery: Int?
-    /// Looks at the dev rows without a better score after which training stops; 0 for never.
+    /// Evaluations on the dev set without a better score after which training stops; 0 for never.
     public var patience = 0
     /// The core's dropout; 0 for none.
     public var dropout = 0.0

@@ -35,7 +35,7 @@ struct JobTrainer {
 
     /// Takes one step of every job.
     ///
-    /// - Parameter notice: Told of jobs whose numbers left the range of single precision.
+    /// - Parameter notice: Called with a warning about jobs whose numbers left the range of single precision.
     /// - Throws: `TrainingError` when the core refuses a job's very first step.
     mutating func step(_ jobs: [PromptJob], notice: (String) -> Void) throws(TrainingError) {
         var prompts: [[Float]] = []

@@ -51,7 +51,7 @@ final class PromptJob {
     /// Rows since the last report and the sum of their losses.
     var lossSum = 0.0
     var lossCount = 0
-    /// Looks at the dev rows since the score was last the best.
+    /// Evaluations on the dev set since the score was last the best.
     var staleReports = 0
 
     /// A job before its first step.
@@ -102,7 +102,7 @@ final class PromptJob {
     /// Whether there is nothing left to train.
     var isFinished: Bool { step >= totalSteps || ending != nil }
 
-    /// Whether the dev rows are to be looked at now.
+    /// Whether it is time to evaluate on the dev set.
     var isDue: Bool {
         ending != .diverged && reports.last?.step != step && (step % interval == 0 || step >= totalSteps)
     }
@@ -208,7 +208,7 @@ final class PromptJob {
     /// Ends the job: its numbers are out of range.
     func diverge() { ending = .diverged }
 
-    // MARK: Looks at the dev rows
+    // MARK: Evaluations on the dev set
 
     /// The projected prompt as it is now; `nil` when it is not finite.
     func projectedRows() -> [Float]? {

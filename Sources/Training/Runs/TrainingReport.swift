@@ -1,6 +1,6 @@
 import JSON
 
-/// What a job reports each time it has looked at its dev rows: a line of `log.jsonl`.
+/// What a job reports after each evaluation on its dev set: a line of `log.jsonl`.
 public struct TrainingReport: Sendable, Equatable {
     /// Updates so far.
     public let step: Int

@@ -55,7 +55,7 @@ public final class TrainingRun {
     ///   - description: What to train.
     ///   - folder: Where to write; made when missing.
     ///   - resume: Go on from the folder's checkpoint.
-    ///   - notice: Told things that a person should know, a sentence each.
+    ///   - notice: Called with each warning, a sentence.
     /// - Throws: `TrainingError` naming the file, key or row at fault.
     public init(
         _ description: RunDescription, folder: String, resume: Bool = false,
@@ -129,7 +129,7 @@ public final class TrainingRun {
         lastCheckpoint = .now
         let resumedAt = jobs.map(\.step).max() ?? 0
         while true {
-            try lookAtDevRows(of: jobs.filter { $0.isDue })
+            try evaluateOnDevRows(of: jobs.filter { $0.isDue })
             if ContinuousClock.now - lastCheckpoint > Self.checkpointInterval { try saveCheckpoint() }
             let training = jobs.filter { !$0.isFinished }
             guard !training.isEmpty else { break }
@@ -165,7 +165,7 @@ public final class TrainingRun {
     }
 
     /// Has the serving engine answer the dev rows of some jobs, and writes their logs.
-    private func lookAtDevRows(of due: [PromptJob]) throws(TrainingError) {
+    private func evaluateOnDevRows(of due: [PromptJob]) throws(TrainingError) {
         guard !due.isEmpty else { return }
         var candidates: [Evaluator.Candidate] = []
         var asked: [PromptJob] = []

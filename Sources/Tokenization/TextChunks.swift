@@ -4,8 +4,8 @@
 /// may become eighteen characters when it is normalised (U+FDFA): a line of 8 MiB could ask for more memory than
 /// the machine has. A byte beyond ASCII therefore weighs sixteen times as much as an ASCII byte, which bounds
 /// the memory of one call at about 2 GiB.
-struct TextStretches: Sequence, IteratorProtocol {
-    /// The weight of a stretch: 8 MiB of ASCII, the longest line that any interface takes, stays whole.
+struct TextChunks: Sequence, IteratorProtocol {
+    /// The weight of a chunk: 8 MiB of ASCII, the longest line that any interface takes, stays whole.
     static let budget = 8 << 20
     /// How far back from the limit whitespace is looked for.
     static let reach = 1 << 16
