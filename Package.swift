@@ -77,7 +77,7 @@ let package = Package(
         .target(
             name: "CommandSupport",
             dependencies: [
-                "Basics", "T5", "Tensors",
+                "Basics", "JSON", "T5", "Tensors",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -87,11 +87,8 @@ let package = Package(
         .executableTarget(
             name: "polyprompt",
             dependencies: [
-                "Basics", "Benchmarks", "CommandSupport", "JSON", "PromptStore", "Serving", "T5", "Tasks",
-                "Tensors",
-                "Tokenization",
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
-                .product(name: "Logging", package: "swift-log"),
+                "Benchmarks", "CommandSupport", "JSON", "PromptStore", "Serving", "T5", "Tasks", "Tensors",
+                "Tokenization", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),
 
@@ -99,9 +96,7 @@ let package = Package(
             name: "polyprompt-train",
             dependencies: [
                 "Basics", "Benchmarks", "CommandSupport", "JSON", "PromptStore", "Serving", "T5", "Tasks",
-                "Tensors",
-                "Tokenization", "Training",
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "Tensors", "Training", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),
 
@@ -146,7 +141,7 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "BenchmarksTests",
-            dependencies: ["Basics", "TestSupport", "Benchmarks", "JSON", "Tensors", "polyprompt"],
+            dependencies: ["Basics", "TestSupport", "Benchmarks", "JSON", "T5", "Tensors", "polyprompt"],
             swiftSettings: settings),
         .testTarget(
             name: "TrainingTests",
@@ -159,6 +154,13 @@ let package = Package(
             name: "PolypromptTrainTests",
             dependencies: [
                 "Basics", "TestSupport", "JSON", "PromptStore", "Serving", "T5", "Tensors", "polyprompt",
+                "polyprompt-train",
+            ],
+            swiftSettings: settings),
+        .testTarget(
+            name: "DocumentationTests",
+            dependencies: [
+                "JSON", "PromptStore", "Serving", "T5", "Tensors", "TestSupport", "Training", "polyprompt",
                 "polyprompt-train",
             ],
             swiftSettings: settings),
