@@ -24,7 +24,10 @@ public struct LabelPlan: Sendable {
 
     /// A plan for labels.
     ///
-    /// - Parameter prefix: Ids that the decoder is given after its start id, before the label.
+    /// - Parameters:
+    ///   - trie: The labels.
+    ///   - normalization: Over what each piece's probability is taken.
+    ///   - prefix: Ids that the decoder is given after its start id, before the label.
     public init(_ trie: LabelTrie, over normalization: LabelNormalization, prefix: [Int32] = []) {
         self.trie = trie
         self.normalization = normalization
