@@ -91,7 +91,10 @@ extension InferenceRequest.Input {
             self = .text(
                 try reader.require("input", "give input or input_ids").read(
                     "a string or an object of the template's fields"
-                ) { $0.string != nil || $0.object != nil ? $0 : nil })
+                ) { (value) -> JSONValue? in
+                    // `.none`, since `nil` would be JSON's null.
+                    value.string != nil || value.object != nil ? value : .none
+                })
             return
         }
         guard reader.object["input"] == nil else {
