@@ -129,10 +129,24 @@ public struct ValueReader<Failure: Error> {
     }
 
     /// An array of integers of the range.
-    public func integers<Integer: FixedWidthInteger>(
-        in range: ClosedRange<Integer> = Integer.min...Integer.max, count: ClosedRange<Int> = 0...Int.max
-    ) throws(Failure) -> [Integer] {
-        try array(of: "integers", count: count, each: Self.name(of: range)) { Self.integer($0, in: range) }
+    public func integers(
+        in range: ClosedRange<Int> = Int.min...Int.max, count: ClosedRange<Int> = 0...Int.max
+    ) throws(Failure) -> [Int] {
+        let values = try array(of: "integers", count: count)
+        let integers = JSONValue.integers(values, in: range)
+        guard integers.count == values.count else {
+            throw element(values, integers.count).refusal(Self.name(of: range))
+        }
+        return integers
+    }
+
+    /// An array of 32-bit integers of the range.
+    public func integers(
+        in range: ClosedRange<Int32> = Int32.min...Int32.max, count: ClosedRange<Int> = 0...Int.max
+    ) throws(Failure) -> [Int32] {
+        try integers(in: Int(range.lowerBound)...Int(range.upperBound), count: count).map {
+            Int32(truncatingIfNeeded: $0)
+        }
     }
 
     /// An array of exactly so many numbers, in single precision.
@@ -221,5 +235,18 @@ extension JSONValue {
         case .bool(let value): value ? "true" : "false"
         case .null, .array, .object: nil
         }
+    }
+}
+
+extension JSONValue {
+    /// The integers up to the first value that is none of the range. Not generic, as arrays of ids are long.
+    fileprivate static func integers(_ values: [JSONValue], in range: ClosedRange<Int>) -> [Int] {
+        var integers: [Int] = []
+        integers.reserveCapacity(values.count)
+        for value in values {
+            guard let integer = value.int, range.contains(integer) else { break }
+            integers.append(integer)
+        }
+        return integers
     }
 }

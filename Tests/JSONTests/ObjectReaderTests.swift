@@ -88,7 +88,7 @@ struct ObjectReaderTests {
     func elements() throws {
         let array = try reader(#"{"a": [[1, 2], [3, 1e9]]}"#).require("a")
         #expect(
-            refusal { _ = try array.elements(of: "arrays").map { try $0.integers(in: 0...Int32(9)) } }
+            refusal { _ = try array.elements(of: "arrays").map { try $0.integers(in: 0...9) } }
                 == "\"a[1][1]\": the number 1e9 was found, an integer from 0 to 9 was expected")
         #expect(
             refusal { _ = try array.elements(of: "objects").map { try $0.object() } }

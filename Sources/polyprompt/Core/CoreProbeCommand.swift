@@ -73,9 +73,9 @@ private struct ProbeInput {
             CommandError(message)
         }
         for row in try reader["prompt"]?.elements(of: "rows") ?? [] { prompt += try row.floats(count: width) }
-        ids = try reader["input_ids"]?.integers(in: Int32.min...Int32.max) ?? []
+        ids = try reader["input_ids"]?.integers() ?? []
         for label in try reader["labels"]?.elements(of: "lists of ids") ?? [] {
-            labels.append(try label.integers(in: Int32.min...Int32.max, count: 1...Int.max))
+            labels.append(try label.integers(count: 1...Int.max))
         }
     }
 }
