@@ -158,6 +158,13 @@ let package = Package(
             ],
             swiftSettings: settings),
         .testTarget(
+            name: "HostileInputTests",
+            dependencies: [
+                "Basics", "JSON", "LMDB", "PromptStore", "Serving", "T5", "Tasks", "Tensors", "TestSupport",
+                "Tokenization", "Training", "polyprompt", "polyprompt-train",
+            ],
+            exclude: ["README.md"], swiftSettings: settings),
+        .testTarget(
             name: "DocumentationTests",
             dependencies: [
                 "JSON", "PromptStore", "Serving", "T5", "Tensors", "TestSupport", "Training", "polyprompt",

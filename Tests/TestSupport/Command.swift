@@ -49,6 +49,22 @@ package struct Command {
         return try run(process)
     }
 
+    /// Runs a shell's commands at the root of the package, in which `$P` and `$T` are the package's commands, `$C` is the
+    /// embedded core and `$W` a folder: for closed descriptors, limits, signals and devices.
+    package static func script(_ commands: String, in folder: TemporaryFolder) throws -> Command {
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/bin/bash")
+        process.arguments = ["-c", commands]
+        process.currentDirectoryURL = URL(fileURLWithPath: Repository.path)
+        var environment = ProcessInfo.processInfo.environment
+        environment["P"] = executable("polyprompt")
+        environment["T"] = executable("polyprompt-train")
+        environment["C"] = Repository.core
+        environment["W"] = folder.path
+        process.environment = environment
+        return try run(process)
+    }
+
     /// Runs a program of the system.
     package static func run(_ path: String, _ arguments: [String]) throws -> Command {
         let process = Process()

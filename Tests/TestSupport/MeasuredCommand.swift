@@ -1,0 +1,45 @@
+import Foundation
+
+/// How a command ended and how much memory it needed at most, in the kernel's own count.
+package struct MeasuredCommand {
+    /// The status that it exited with; `nil` where a signal ended it.
+    package let status: Int32?
+    /// The most memory that was resident at once, in bytes.
+    package let peakBytes: Int
+    /// What it wrote to standard output.
+    package let output: String
+    /// What it wrote to standard error.
+    package let errors: String
+
+    /// Runs one of the package's commands with a file as its standard input.
+    ///
+    /// - Parameter addressLimit: The most bytes of address space that it may have (`ulimit -v`).
+    package init(
+        _ name: String = "polyprompt", _ arguments: [String], input: String, addressLimit: Int? = nil
+    ) throws {
+        let folder = try TemporaryFolder()
+        let limit = addressLimit.map { "ulimit -v \($0 / 1024) && " } ?? ""
+        let shell =
+            "\(limit)exec \"$0\" \"$@\" <\"$STANDARD_INPUT\" >\"$STANDARD_OUTPUT\" 2>\"$STANDARD_ERROR\""
+        let environment =
+            ProcessInfo.processInfo.environment.map { "\($0.key)=\($0.value)" } + [
+                "STANDARD_INPUT=\(input)", "STANDARD_OUTPUT=\(folder.file("out"))",
+                "STANDARD_ERROR=\(folder.file("err"))",
+            ]
+        let words = ["/bin/sh", "-c", shell, Command.executable(name)] + arguments
+        var child = pid_t()
+        // Copies of the words, which end with a null pointer each, live until the child has been started.
+        let argv = words.map { strdup($0) } + [nil]
+        let envp = environment.map { strdup($0) } + [nil]
+        defer { (argv + envp).forEach { free($0) } }
+        let failure = posix_spawn(&child, "/bin/sh", nil, nil, argv, envp)
+        guard failure == 0 else { throw CocoaError(.executableLoad) }
+        var status: Int32 = 0
+        var usage = rusage()
+        while wait4(child, &status, 0, &usage) < 0 && errno == EINTR {}
+        self.status = status & 0x7f == 0 ? (status >> 8) & 0xff : nil
+        peakBytes = usage.ru_maxrss * 1024
+        output = (try? folder.text("out")) ?? ""
+        errors = (try? folder.text("err")) ?? ""
+    }
+}
