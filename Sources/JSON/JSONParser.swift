@@ -26,15 +26,25 @@ extension JSONValue {
     /// the stack.
     public static let maximumDepth = 128
 
+    /// A document may have this many values, keys not counted, unless its reader says otherwise: a value takes up to some
+    /// hundred bytes of memory, however few it has in the document.
+    public static let maximumValues = 1 << 20
+    /// A number may have this many characters.
+    public static let maximumNumberLength = 1024
+
     /// Parses one document. Strict RFC 8259: no comments, no trailing commas, no duplicate keys, no lone
     /// surrogates, valid UTF-8 only.
-    public static func parse(_ bytes: some Collection<UInt8>) throws(JSONError) -> JSONValue {
+    ///
+    /// - Parameter maximumValues: Most values that it may have, keys not counted.
+    public static func parse(
+        _ bytes: some Collection<UInt8>, maximumValues: Int = JSONValue.maximumValues
+    ) throws(JSONError) -> JSONValue {
         let parsed: Result<JSONValue, JSONError>? = bytes.withContiguousStorageIfAvailable { buffer in
-            var parser = JSONParser(bytes: buffer)
+            var parser = JSONParser(bytes: buffer, maximumValues: maximumValues)
             return Result { () throws(JSONError) in try parser.document() }
         }
         if let parsed { return try parsed.get() }
-        return try parse(Array(bytes))
+        return try parse(Array(bytes), maximumValues: maximumValues)
     }
 
     /// Parses one document from text.
@@ -46,10 +56,15 @@ extension JSONValue {
 /// Recursive descent over bytes. Every read is checked against `bytes.count`.
 private struct JSONParser {
     let bytes: UnsafeBufferPointer<UInt8>
+    let maximumValues: Int
+    var values = 0
     var position = 0
     var depth = 0
 
-    init(bytes: UnsafeBufferPointer<UInt8>) { self.bytes = bytes }
+    init(bytes: UnsafeBufferPointer<UInt8>, maximumValues: Int) {
+        self.bytes = bytes
+        self.maximumValues = maximumValues
+    }
 
     func failure(_ message: String, at offset: Int? = nil) -> JSONError {
         let offset = offset ?? position
@@ -81,6 +96,8 @@ private struct JSONParser {
 
     mutating func value() throws(JSONError) -> JSONValue {
         guard let byte = current else { throw failure("unexpected end, a value was expected") }
+        values += 1
+        guard values <= maximumValues else { throw failure("more than \(maximumValues) values") }
         switch byte {
         case UInt8(ascii: "{"): return .object(try object())
         case UInt8(ascii: "["): return .array(try array())
@@ -150,7 +167,7 @@ private struct JSONParser {
             }
             let start = position
             let key = try string()
-            guard object[key] == nil else { throw failure("duplicate key \"\(key)\"", at: start) }
+            guard object[key] == nil else { throw failure("duplicate key \(key.quoted)", at: start) }
             skipWhitespace()
             guard current == UInt8(ascii: ":") else { throw failure("\":\" was expected after a key") }
             position += 1
@@ -194,6 +211,9 @@ private struct JSONParser {
             if current == UInt8(ascii: "+") || current == UInt8(ascii: "-") { position += 1 }
             try digits()
         }
+        guard position - start <= JSONValue.maximumNumberLength else {
+            throw failure("a number of more than \(JSONValue.maximumNumberLength) characters", at: start)
+        }
         return JSONNumber(lexeme: String(decoding: bytes[start..<position], as: UTF8.self))
     }
 
@@ -206,14 +226,14 @@ private struct JSONParser {
         }
         if current == UInt8(ascii: "\"") {
             defer { position += 1 }
-            return try text(bytes[start..<position], at: start)
+            return try text(UnsafeBufferPointer(rebasing: bytes[start..<position]), at: start)
         }
         var decoded = Array(bytes[start..<position])
         while let byte = current {
             switch byte {
             case UInt8(ascii: "\""):
                 position += 1
-                return try text(decoded[...], at: start)
+                return try text(decoded, at: start)
             case UInt8(ascii: "\\"): try escape(into: &decoded)
             case 0..<0x20: throw failure("a control character must be escaped")
             default:
@@ -254,7 +274,7 @@ private struct JSONParser {
                 scalar = 0x10000 + (scalar - 0xD800) << 10 + (low - 0xDC00)
             }
             guard let unicode = Unicode.Scalar(scalar) else { throw failure("a lone surrogate", at: start) }
-            decoded.append(contentsOf: Array(String(Character(unicode)).utf8))
+            decoded.append(contentsOf: unicode.utf8)
         default: throw failure("an unknown escape", at: start)
         }
     }

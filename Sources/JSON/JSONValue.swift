@@ -1,7 +1,11 @@
+import Basics
+
 /// A JSON document (RFC 8259) that keeps what decoders usually lose: the text of numbers and the order of keys.
 ///
 /// Requests must be answered with their `id` exactly as it came, and a safetensors header must not have its
 /// 64-bit offsets rounded through a `Double`; both need the number as it was written.
+///
+/// Two values are equal when their texts have the same bytes: see ``ByteText``.
 public enum JSONValue: Sendable, Equatable {
     case null
     case bool(Bool)
@@ -93,33 +97,70 @@ public struct JSONNumber: Sendable, Hashable {
     }
 }
 
-/// An object's members in the order they were written. Keys are unique.
+extension JSONValue {
+    /// Whether both are the same document, numbers by their text and strings by their bytes.
+    public static func == (left: JSONValue, right: JSONValue) -> Bool {
+        switch (left, right) {
+        case (.null, .null): true
+        case (.bool(let left), .bool(let right)): left == right
+        case (.number(let left), .number(let right)): left == right
+        case (.string(let left), .string(let right)): left.isSame(as: right)
+        case (.array(let left), .array(let right)): left == right
+        case (.object(let left), .object(let right)): left == right
+        default: false
+        }
+    }
+}
+
+/// An object's members in the order they were written. Keys are unique, and told apart by their bytes.
 public struct JSONObject: Sendable, Equatable, Sequence {
-    /// The keys in order.
-    public private(set) var keys: [String] = []
-    private var values: [String: JSONValue] = [:]
+    private typealias Member = (key: String, value: JSONValue)
+
+    private var members: [Member] = []
+    /// The members' places by their keys; empty while there are few, which are looked through faster.
+    private var places: [ByteText: Int] = [:]
+    private static let few = 8
 
     /// An empty object.
     public init() {}
 
     /// The members in the order given; a later value of the same key replaces the earlier.
     public init(_ members: [(String, JSONValue)]) {
+        self.members.reserveCapacity(members.count)
         for (key, value) in members { self[key] = value }
     }
 
+    /// The keys in order.
+    public var keys: [String] { members.map(\.key) }
+
     /// The number of members.
-    public var count: Int { keys.count }
+    public var count: Int { members.count }
 
     /// The member's value, `nil` when there is none. Setting `nil` removes the member.
     public subscript(key: String) -> JSONValue? {
-        get { values[key] }
+        get { place(of: key).map { members[$0].value } }
         set {
-            if let newValue {
-                if values.updateValue(newValue, forKey: key) == nil { keys.append(key) }
-            } else if values.removeValue(forKey: key) != nil {
-                keys.removeAll { $0 == key }
+            switch (place(of: key), newValue) {
+            case (let place?, let value?): members[place].value = value
+            case (nil, let value?):
+                members.append((key, value))
+                if members.count > Self.few { index() }
+            case (let place?, nil):
+                members.remove(at: place)
+                places = [:]
+                if members.count > Self.few { index() }
+            case (nil, nil): break
             }
         }
+    }
+
+    private func place(of key: String) -> Int? {
+        members.count > Self.few ? places[ByteText(key)] : members.firstIndex { $0.key.isSame(as: key) }
+    }
+
+    /// Enters the members that have no place yet.
+    private mutating func index() {
+        for place in places.count..<members.count { places[ByteText(members[place].key)] = place }
     }
 
     /// The members that pass, in order.
@@ -129,7 +170,12 @@ public struct JSONObject: Sendable, Equatable, Sequence {
 
     /// The members in order.
     public func makeIterator() -> some IteratorProtocol<(key: String, value: JSONValue)> {
-        keys.lazy.compactMap { key in self.values[key].map { (key: key, value: $0) } }.makeIterator()
+        members.makeIterator()
+    }
+
+    /// Whether both have the same members in the same order.
+    public static func == (left: JSONObject, right: JSONObject) -> Bool {
+        left.members.elementsEqual(right.members) { $0.key.isSame(as: $1.key) && $0.value == $1.value }
     }
 }
 

@@ -29,12 +29,12 @@ extension JSONValue {
                 element.write(to: &output, indentation: indentation)
             }
         case .object(let object):
-            Self.writeList(object.keys, "{", "}", to: &output, indentation: indentation) {
-                key, output, indentation in
-                Self.write(string: key, to: &output)
+            Self.writeList(Array(object), "{", "}", to: &output, indentation: indentation) {
+                member, output, indentation in
+                Self.write(string: member.key, to: &output)
                 output.append(UInt8(ascii: ":"))
                 if indentation != nil { output.append(UInt8(ascii: " ")) }
-                object[key]?.write(to: &output, indentation: indentation)
+                member.value.write(to: &output, indentation: indentation)
             }
         }
     }

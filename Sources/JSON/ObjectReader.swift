@@ -1,3 +1,5 @@
+import Basics
+
 /// An object whose members are read strictly.
 ///
 /// A mistake in what someone wrote has the same words wherever it is made: the file and line, the member's path in the
@@ -57,11 +59,10 @@ public struct ObjectReader<Failure: Error> {
     ///
     /// - Parameter owner: What has these keys, when that depends on another member: "the method prompt".
     public func allow(_ keys: [String], of owner: String? = nil) throws(Failure) {
-        for key in object.keys where !keys.contains(key) {
+        for (key, _) in object where !keys.hasSame(as: key) {
             let owner = owner.map { " of \($0)" } ?? ""
             throw refusal(
-                "unknown key \"\(prefix)\(key.prefix(80))\"; the keys\(owner) are \(keys.joined(separator: ", "))"
-            )
+                "unknown key \((prefix + key).quoted); the keys\(owner) are \(keys.joined(separator: ", "))")
         }
     }
 
@@ -76,7 +77,7 @@ public struct ObjectReader<Failure: Error> {
     /// - Parameter advice: What to do when it is not.
     public func require(_ key: String, _ advice: String? = nil) throws(Failure) -> ValueReader<Failure> {
         if let member = self[key] { return member }
-        throw refusal("the key \"\(prefix)\(key)\" is missing" + (advice.map { "; \($0)" } ?? ""))
+        throw refusal("the key \((prefix + key).quoted) is missing" + (advice.map { "; \($0)" } ?? ""))
     }
 
     /// The error of what is wrong with the object as a whole.

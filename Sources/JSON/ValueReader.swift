@@ -1,3 +1,5 @@
+import Basics
+
 /// A value at its place in a document.
 public struct ValueReader<Failure: Error> {
     /// The value.
@@ -99,7 +101,7 @@ public struct ValueReader<Failure: Error> {
     /// A string that names one of the cases.
     public func choice<Choice: RawRepresentable<String> & CaseIterable>() throws(Failure) -> Choice {
         try read("one of " + Choice.allCases.map { "\"\($0.rawValue)\"" }.joined(separator: ", ")) {
-            $0.string.flatMap(Choice.init(rawValue:))
+            $0.string.flatMap { text in Choice.allCases.first { $0.rawValue.isSame(as: text) } }
         }
     }
 
@@ -212,7 +214,7 @@ extension JSONValue {
     ///
     /// - Parameter path: The value's place in the document; empty for the document itself.
     public static func mismatch(_ path: String, found: String, expected: String) -> String {
-        (path.isEmpty ? "" : "\"\(path)\": ") + "\(found) was found, \(expected) was expected"
+        (path.isEmpty ? "" : "\(path.quoted): ") + "\(found) was found, \(expected) was expected"
     }
 
     /// The value in the words of a message; text is cut, so that a message stays a line.
@@ -220,8 +222,8 @@ extension JSONValue {
         switch self {
         case .null: "null"
         case .bool(let value): value ? "true" : "false"
-        case .number(let value): "the number \(value.text.prefix(40))"
-        case .string(let value): "the string \"\(value.count > 40 ? value.prefix(40) + "…" : value)\""
+        case .number(let value): "the number \(value.text.excerpt)"
+        case .string(let value): "the string \(value.quoted)"
         case .array(let elements): elements.isEmpty ? "an empty array" : "an array of \(elements.count)"
         case .object: "an object"
         }

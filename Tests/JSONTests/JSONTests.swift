@@ -70,4 +70,48 @@ struct JSONTests {
             #expect(error.column == 8)
         }
     }
+
+    @Test("keys and strings are told apart by their bytes")
+    func bytes() throws {
+        let (composed, decomposed) = ("\u{E9}", "e\u{301}")
+        let object = try #require(try JSONValue.parse("{\"\(composed)\": 1, \"\(decomposed)\": 2}").object)
+        #expect(object.count == 2)
+        #expect(object[composed]?.int == 1 && object[decomposed]?.int == 2)
+        #expect(JSONValue.string(composed) != .string(decomposed))
+        #expect(JSONObject([(composed, 1)]) != JSONObject([(decomposed, 1)]))
+        #expect(throws: JSONError.self) { try JSONValue.parse("{\"\(composed)\": 1, \"\(composed)\": 2}") }
+    }
+
+    @Test("an object of any size keeps order, and loses what is removed", arguments: [3, 8, 9, 10, 100])
+    func members(count: Int) throws {
+        var object = JSONObject((0..<count).map { ("k\($0)", JSONValue($0)) })
+        object["k1"] = "one"
+        object["k0"] = nil
+        object["new"] = true
+        #expect(object.keys == (1..<count).map { "k\($0)" } + ["new"])
+        #expect(
+            object.count == count && object["k0"] == nil && object["k1"] == "one" && object["new"] == true)
+        #expect(object["k\(count - 1)"]?.int == count - 1)
+        for key in object.keys { object[key] = nil }
+        #expect(object == JSONObject())
+    }
+
+    @Test("values and a number's characters have limits, which are named")
+    func limits() throws {
+        func array(_ count: Int) -> [UInt8] {
+            Array("[".utf8) + repeatElement(Array("0,".utf8), count: count - 2).joined() + Array("0]".utf8)
+        }
+        let values = JSONValue.maximumValues
+        #expect(try JSONValue.parse(array(values)).array?.count == values - 1)
+        let error = #expect(throws: JSONError.self) { try JSONValue.parse(array(values + 1)) }
+        #expect(error?.message.hasPrefix("more than \(values) values") == true)
+        #expect(try JSONValue.parse(array(9), maximumValues: 9).array?.count == 8)
+        #expect(throws: JSONError.self) { try JSONValue.parse(array(10), maximumValues: 9) }
+
+        let digits = JSONValue.maximumNumberLength
+        let longest = String(repeating: "9", count: digits)
+        #expect(try JSONValue.parse(longest).line == longest)
+        let long = #expect(throws: JSONError.self) { try JSONValue.parse(longest + "9") }
+        #expect(long?.message == "a number of more than \(digits) characters at byte 0")
+    }
 }

@@ -76,8 +76,9 @@ struct ObjectReaderTests {
             ("null", "null"), ("true", "true"), ("12.50", "the number 12.50"), ("\"x\"", "the string \"x\""),
             ("[]", "an empty array"), ("[1]", "an array of 1"), ("{}", "an object"),
             (
-                "\"" + String(repeating: "x", count: 50) + "\"",
-                "the string \"" + String(repeating: "x", count: 40) + "…\""
+                "\"" + String(repeating: "x", count: 120) + "\"",
+                "the string \"" + String(repeating: "x", count: 72) + "…" + String(repeating: "x", count: 24)
+                    + "\""
             ),
         ])
     func found(text: String, found: String) throws {
