@@ -15,7 +15,7 @@ package struct MeasuredCommand {
     ///
     /// - Parameter addressLimit: The most bytes of address space that it may have (`ulimit -v`).
     package init(
-        _ name: String = "polyprompt", _ arguments: [String], input: String, addressLimit: Int? = nil
+        _ arguments: [String], of name: String = "polyprompt", input: String, addressLimit: Int? = nil
     ) throws {
         let folder = try TemporaryFolder()
         let limit = addressLimit.map { "ulimit -v \($0 / 1024) && " } ?? ""
