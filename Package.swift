@@ -33,10 +33,11 @@ let package = Package(
             name: "CSentencePiece",
             linkerSettings: [.linkedLibrary("sentencepiece")]),
         .target(name: "CKernels", linkerSettings: [.linkedLibrary("m")]),
+        .target(name: "CFiles"),
 
         // MARK: Libraries, lowest first
         .target(
-            name: "Basics", dependencies: [.product(name: "Crypto", package: "swift-crypto")],
+            name: "Basics", dependencies: ["CFiles", .product(name: "Crypto", package: "swift-crypto")],
             swiftSettings: settings),
         .target(name: "JSON", dependencies: ["Basics"], swiftSettings: settings),
         .target(
@@ -87,8 +88,8 @@ let package = Package(
         .executableTarget(
             name: "polyprompt",
             dependencies: [
-                "Benchmarks", "CommandSupport", "JSON", "PromptStore", "Serving", "T5", "Tasks", "Tensors",
-                "Tokenization", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "Basics", "Benchmarks", "CommandSupport", "JSON", "PromptStore", "Serving", "T5", "Tasks",
+                "Tensors", "Tokenization", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),
 

@@ -21,6 +21,18 @@ public struct FileError: DescribedError {
         self.number = number
     }
 
+    /// What stands at a path, in words.
+    static func kind(of status: stat) -> String {
+        switch status.st_mode & S_IFMT {
+        case S_IFREG: "a regular file"
+        case S_IFDIR: "a directory"
+        case S_IFIFO: "a named pipe"
+        case S_IFSOCK: "a socket"
+        case S_IFCHR, S_IFBLK: "a device"
+        default: "no file"
+        }
+    }
+
     /// Whether there is nothing at the path.
     public var isMissing: Bool { number == ENOENT }
 }

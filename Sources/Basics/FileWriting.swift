@@ -1,60 +1,8 @@
 import Glibc
-import Synchronization
 
-/// A file that is there whole or not at all, also when the machine stops.
-///
-/// Until `commit` its bytes are in a file beside it, which is then synchronized with the disk and renamed; a link at the
-/// path is replaced, not followed. The file beside it goes when the object is dropped without `commit`.
-package final class AtomicFile {
-    /// Where the file is to appear.
-    package let path: String
-    /// Where its bytes are until then.
-    package let temporaryPath: String
-    /// Takes the bytes.
-    private let descriptor: Int32
-    private var isCommitted = false
-
-    /// Counts this process's files, so that two for the same path do not meet.
-    private static let count = Atomic<Int>(0)
-
-    /// Begins a file.
-    ///
-    /// - Parameter permissions: Before the process's mask is taken off.
-    package init(path: String, permissions: mode_t = 0o666) throws(FileError) {
-        self.path = path
-        let number = Self.count.wrappingAdd(1, ordering: .relaxed).oldValue
-        temporaryPath = "\(path).\(getpid()).\(number).partial"
-        descriptor = open(temporaryPath, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, permissions)
-        guard descriptor >= 0 else { throw FileError(cannot: "write", path) }
-    }
-
-    deinit {
-        close(descriptor)
-        if !isCommitted { unlink(temporaryPath) }
-    }
-
-    /// Appends bytes.
-    package func write(_ bytes: UnsafeRawBufferPointer) throws(FileError) {
-        try writeAll(bytes, to: descriptor, path: path)
-    }
-
-    /// Appends bytes.
-    package func write(_ bytes: [UInt8]) throws(FileError) {
-        try writeAll(bytes, to: descriptor, path: path)
-    }
-
-    /// Gives the file its name.
-    package func commit() throws(FileError) {
-        guard fsync(descriptor) == 0, rename(temporaryPath, path) == 0 else {
-            throw FileError(cannot: "write", path)
-        }
-        isCommitted = true
-    }
-}
-
-/// Writes a file that is there whole or not at all.
+/// Writes a file as `OutputFile` does.
 package func writeFile(_ bytes: [UInt8], to path: String) throws(FileError) {
-    let file = try AtomicFile(path: path)
+    let file = try OutputFile(path: path)
     try file.write(bytes)
     try file.commit()
 }
@@ -69,9 +17,19 @@ package func writeAll(
     while !rest.isEmpty {
         let count = write(descriptor, rest.baseAddress, min(rest.count, 1 << 30))
         if count < 0, errno == EINTR { continue }
+        if count < 0, errno == EAGAIN, wait(for: POLLOUT, descriptor) { continue }
         guard count > 0 else { throw FileError(cannot: "write", path) }
         rest = UnsafeRawBufferPointer(rebasing: rest[count...])
     }
+}
+
+/// Waits until an open file can be read or written, for another program may have said of a pipe that is shared with it
+/// that nobody is to wait.
+///
+/// - Returns: Whether it is worth another try.
+func wait(for event: Int32, _ descriptor: Int32) -> Bool {
+    var poll = pollfd(fd: descriptor, events: Int16(event), revents: 0)
+    return Glibc.poll(&poll, 1, -1) > 0 || errno == EINTR
 }
 
 /// Writes all bytes to an open file, pipe or device, however few it takes at a time.
@@ -84,14 +42,15 @@ package func writeAll(_ bytes: [UInt8], to descriptor: Int32, path: String) thro
 
 /// Makes a folder and those above it where they are missing.
 ///
+/// - Parameter permissions: Of those that are made, before the process's mask is taken off.
 /// - Returns: The folders that were made, the outermost first.
 @discardableResult
-package func makeFolder(_ path: String) throws(FileError) -> [String] {
+package func makeFolder(_ path: String, permissions: mode_t = 0o777) throws(FileError) -> [String] {
     let parents = path.indices.dropFirst().filter { path[$0] == "/" }.map { String(path[..<$0]) }
     var made: [String] = []
     var number: Int32 = 0
     for folder in parents + [path] {
-        if mkdir(folder, 0o777) == 0 { made.append(folder) } else { number = errno }
+        if mkdir(folder, permissions) == 0 { made.append(folder) } else { number = errno }
     }
     var status = stat()
     guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {

@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 import JSON
 import PromptStore
@@ -14,8 +15,9 @@ struct RequestFile {
 
     init(path: String) throws(BenchmarkError) {
         self.path = path
-        guard let bytes = FileManager.default.contents(atPath: path) else {
-            throw BenchmarkError("cannot read the requests in \(path)")
+        let bytes: [UInt8]
+        do { bytes = try readFile(path, limit: FileLimit.data) } catch {
+            throw BenchmarkError(wrapping: error)
         }
         reader = try ObjectReader(parsing: bytes, at: path) { BenchmarkError($0) }
     }

@@ -1,4 +1,4 @@
-import Foundation
+import Basics
 import PromptStore
 import Serving
 import T5
@@ -8,15 +8,12 @@ import Tensors
 /// A prompt store that goes with its owner.
 final class TemporaryStore {
     let store: PromptStore
-    private let folder: URL
+    private let folder: PartialFolder
 
     init() throws {
-        folder = FileManager.default.temporaryDirectory.appendingPathComponent("polyprompt-bench-\(UUID())")
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        store = try PromptStore(path: folder.appendingPathComponent("store").path, mode: .readWrite)
+        folder = try PartialFolder(temporary: "bench", files: PromptStore.files)
+        store = try PromptStore(path: folder.path, mode: .readWrite)
     }
-
-    deinit { try? FileManager.default.removeItem(at: folder) }
 
     /// Publishes tasks, made a few at a time so that thousands need little memory.
     ///

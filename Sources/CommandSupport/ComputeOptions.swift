@@ -64,6 +64,14 @@ package struct ComputeOptions: ParsableArguments {
 
     package func makePool() -> WorkerPool { WorkerPool(threadCount: engine.threads.count) }
 
+    /// Loads the core and logs what there is to say about it.
+    package func loadCore(_ pool: WorkerPool) throws(T5Error) -> T5Core {
+        let core = try T5Core(core, precision: precision, pool: pool)
+        let logger = makeLogger()
+        for warning in core.warnings { logger.warning("\(warning)") }
+        return core
+    }
+
     package func makeLogger() -> Logger {
         var logger = Logger(label: "polyprompt") { StreamLogHandler.standardError(label: $0) }
         logger.logLevel = logLevel

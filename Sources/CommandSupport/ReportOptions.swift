@@ -1,4 +1,5 @@
 import ArgumentParser
+import Basics
 import Foundation
 import JSON
 
@@ -16,13 +17,15 @@ package struct ReportOptions: ParsableArguments {
     package func give(_ table: String, json object: JSONObject) throws(CommandError) {
         if json != "-" { print(table) }
         guard let json else { return }
-        let bytes = Data(JSONValue.object(object).indented.utf8)
-        if json == "-" {
-            FileHandle.standardOutput.write(bytes)
-        } else {
-            do { try bytes.write(to: URL(fileURLWithPath: json)) } catch {
-                throw CommandError("cannot write \(json): \(error.localizedDescription)")
+        let bytes = Array(JSONValue.object(object).indented.utf8)
+        do {
+            if json == "-" {
+                try writeAll(bytes, to: STDOUT_FILENO, path: "standard output")
+            } else {
+                try writeFile(bytes, to: json)
             }
+        } catch {
+            throw CommandError(wrapping: error)
         }
     }
 }

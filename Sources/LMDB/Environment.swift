@@ -19,6 +19,9 @@ public final class Environment: @unchecked Sendable {
         case readWrite
     }
 
+    /// The names of an environment's files.
+    package static let files = ["data.mdb", "lock.mdb"]
+
     /// The directory, as it was first given.
     public let path: String
     /// What the environment was first opened for.

@@ -15,6 +15,9 @@ public final class PromptStore: Sendable {
         case readWrite
     }
 
+    /// The files of a store's directory.
+    package static let files = Environment.files
+
     /// The store's directory.
     public let path: String
     /// What the store is open for.

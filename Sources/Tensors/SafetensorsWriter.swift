@@ -56,14 +56,15 @@ public enum SafetensorsWriter {
     /// Elements that are in memory at a time.
     private static let block = 1 << 18
 
-    /// Writes a file of the tensors, one after the other in the order given. It is there whole or not at all.
+    /// Writes a file of the tensors, one after the other in the order given. It is there whole or not at all, but
+    /// for a stream.
     ///
     /// - Throws: `TensorError` when the file cannot be written, or a tensor's type cannot hold a value.
     public static func write(
         _ tensors: [Tensor], metadata: [(String, String)] = [], to path: String
     ) throws(TensorError) {
         do {
-            let file = try AtomicFile(path: path)
+            let file = try OutputFile(path: path)
             let header = header(tensors, metadata)
             try file.write(withUnsafeBytes(of: UInt64(header.count).littleEndian) { Array($0) } + header)
             for tensor in tensors {

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Basics
 import CommandSupport
 import Foundation
 import JSON
@@ -37,10 +38,7 @@ struct ConvertCommand: ParsableCommand {
         guard let set = dataSet.map({ SuperGLUE(name: $0) }) ?? SuperGLUE(path: input) else {
             throw CommandError("which data set \(input) is of is not known; give --data-set, one of \(names)")
         }
-        guard let bytes = FileManager.default.contents(atPath: input) else {
-            throw CommandError("cannot read \(input)")
-        }
-        let rows = try set.convert(Array(bytes), file: input)
+        let rows = try set.convert(readFile(input, limit: FileLimit.data), file: input)
         let writer = try LineWriter(path: output)
         for row in rows { try writer.write(.object(row)) }
         try writer.commit()

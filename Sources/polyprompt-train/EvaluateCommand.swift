@@ -67,7 +67,7 @@ struct EvaluateCommand: ParsableCommand {
         let labelMap = try map.map { try LabelMap(parsing: $0) } ?? LabelMap()
         let store = try PromptStore(path: store, mode: publish == nil ? .readOnly : .readWrite)
         let pool = compute.makePool()
-        let core = try T5Core(compute.core, precision: compute.precision, pool: pool)
+        let core = try compute.loadCore(pool)
         guard
             let tokenizer = try CoreTokenizer.load(
                 compute.core, vocabularySize: core.configuration.vocabularySize)

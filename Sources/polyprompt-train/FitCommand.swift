@@ -1,4 +1,5 @@
 import ArgumentParser
+import Basics
 import CommandSupport
 import Foundation
 import JSON
@@ -69,9 +70,7 @@ struct FitCommand: ParsableCommand {
         var place = "the options"
         // A run is resumed with the settings that it wrote down.
         if let file = config ?? (resume && compute.core == nil ? out + "/train.json" : nil) {
-            guard let bytes = FileManager.default.contents(atPath: file) else {
-                throw CommandError("cannot read \(file)")
-            }
+            let bytes = try readFile(file, limit: FileLimit.settings)
             settings = try ObjectReader(parsing: bytes, at: file) { CommandError($0) }.object
             place = file
         }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import CommandSupport
 
 @main
 struct PolypromptTrain: ParsableCommand {
@@ -14,4 +15,9 @@ struct PolypromptTrain: ParsableCommand {
         subcommands: [
             FitCommand.self, EvaluateCommand.self, ConvertCommand.self, AdaptCommand.self, BenchCommand.self,
         ])
+
+    static func main() {
+        ProcessSetup.prepare()
+        main(nil)
+    }
 }

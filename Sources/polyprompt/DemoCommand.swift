@@ -1,4 +1,5 @@
 import ArgumentParser
+import Basics
 import CommandSupport
 import Foundation
 import PromptStore
@@ -27,14 +28,12 @@ struct DemoCommand: ParsableCommand {
     func run() throws {
         let folders = try taskFolders()
         let pool = compute.makePool()
-        let core = try T5Core(compute.core, precision: compute.precision, pool: pool)
+        let core = try compute.loadCore(pool)
         let tokenizer = try CoreTokenizer.load(
             compute.core, vocabularySize: core.configuration.vocabularySize)
-        let path = FileManager.default.temporaryDirectory.appendingPathComponent(
-            "polyprompt-demo-\(getpid())"
-        ).path
-        defer { try? FileManager.default.removeItem(atPath: path) }
-        let store = try PromptStore(path: path, mode: .readWrite)
+        let folder = try PartialFolder(temporary: "demo", files: PromptStore.files)
+        defer { withExtendedLifetime(folder) {} }
+        let store = try PromptStore(path: folder.path, mode: .readWrite)
         _ = try store.publish(
             batch: folders.map { try $0.folder.publication(for: core, tokenizer: tokenizer) })
 
@@ -93,11 +92,9 @@ struct DemoCommand: ParsableCommand {
         }.map { path in
             let folder = try TaskFolder(path: path)
             let file = path + "/sample.jsonl"
-            guard let bytes = FileManager.default.contents(atPath: file) else {
-                throw CommandError("cannot read \(file)")
-            }
+            let bytes = try readRegularFile(file, limit: FileLimit.data)
             let reader = try LabelledExampleReader(folder.definition, unknownLabels: .refuse)
-            return (folder, try reader.read(Array(bytes), file: file).examples)
+            return (folder, try reader.read(bytes, file: file).examples)
         }
         guard !folders.isEmpty else {
             throw CommandError("\(prompts) has no task folder with a sample.jsonl")

@@ -1,4 +1,5 @@
 import ArgumentParser
+import CommandSupport
 
 @main
 struct Polyprompt: ParsableCommand {
@@ -15,4 +16,9 @@ struct Polyprompt: ParsableCommand {
         subcommands: [
             RunCommand.self, PromptsCommand.self, CoreCommand.self, DemoCommand.self, BenchCommand.self,
         ])
+
+    static func main() {
+        ProcessSetup.prepare()
+        main(nil)
+    }
 }

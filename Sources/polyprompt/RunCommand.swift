@@ -55,7 +55,7 @@ struct RunCommand: ParsableCommand {
         let pool = compute.makePool()
         var reader = try LineReader(path: input)
         let writer = try LineWriter(path: output)
-        let core = try T5Core(compute.core, precision: compute.precision, pool: pool)
+        let core = try compute.loadCore(pool)
         let tokenizer = try CoreTokenizer.load(
             compute.core, vocabularySize: core.configuration.vocabularySize)
         if tokenizer == nil { logger.notice("the core has no tokenizer: requests must give input_ids") }

@@ -19,7 +19,7 @@ struct FileTests {
         let path = folder.file("file")
         try writeFile([1, 2, 3], to: path)
         try writeFile(bytes, to: path)
-        #expect(try readFile(path) == bytes)
+        #expect(try readFile(path, limit: 1 << 20) == bytes)
         #expect(try readRegularFile(path, limit: count) == bytes)
         let mapped = try MappedFile(path: path)
         withExtendedLifetime(mapped) { #expect(Array(mapped.bytes) == bytes) }
@@ -32,35 +32,48 @@ struct FileTests {
         try writeFile([1], to: path)
         do {
             // Two for one path do not meet.
-            let (first, second) = (try AtomicFile(path: path), try AtomicFile(path: path))
+            let (first, second) = (try OutputFile(path: path), try OutputFile(path: path))
             try first.write([2])
             try second.write([3, 4])
-            #expect(try readFile(path) == [1])
+            #expect(try readFile(path, limit: 1 << 20) == [1])
             #expect(try names().count == 3)
             try second.commit()
         }
-        #expect(try readFile(path) == [3, 4])
+        #expect(try readFile(path, limit: 1 << 20) == [3, 4])
         #expect(try names() == ["file"])
     }
 
-    @Test("a link is replaced, and the mask and the permissions asked for hold")
+    @Test("a link stays and what it leads to is written, keeping its mode")
     func links() throws {
-        let (target, link) = (folder.file("target"), folder.file("link"))
+        try folder.makeFolder("elsewhere")
+        let target = folder.file("elsewhere/target")
         try writeFile([1], to: target)
-        try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: target)
-        let file = try AtomicFile(path: link, permissions: 0o600)
-        try file.commit()
-        #expect(try readFile(target) == [1])
-        let attributes = try FileManager.default.attributesOfItem(atPath: link)
-        #expect(attributes[.type] as? FileAttributeType == .typeRegular)
+        chmod(target, 0o600)
+        try folder.link("absolute", to: target)
+        try folder.link("relative", to: "elsewhere/target")
+        try folder.link("chain", to: "relative")
+        try folder.link("dangling", to: "elsewhere/new")
+        for (number, link) in ["absolute", "relative", "chain", "dangling"].enumerated() {
+            try writeFile([UInt8(number)], to: folder.file(link))
+            let attributes = try FileManager.default.attributesOfItem(atPath: folder.file(link))
+            #expect(attributes[.type] as? FileAttributeType == .typeSymbolicLink)
+            #expect(try readFile(folder.file(link), limit: 9) == [UInt8(number)])
+        }
+        #expect(try readFile(target, limit: 9) == [2])
+        let attributes = try FileManager.default.attributesOfItem(atPath: target)
         #expect(attributes[.posixPermissions] as? Int == 0o600)
+        #expect(try readFile(folder.file("elsewhere/new"), limit: 9) == [3])
+        try folder.link("round", to: "round")
+        #expect(throws: FileError.self) { try writeFile([], to: folder.file("round")) }
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.file("elsewhere")).count == 2)
     }
 
     @Test("errors name the path, what failed and why")
     func errors() throws {
         let missing = folder.file("missing")
         for read in [
-            { _ = try readFile($0) }, { _ = try readRegularFile($0) }, { _ = try MappedFile(path: $0) },
+            { _ = try readFile($0, limit: 9) }, { _ = try readRegularFile($0, limit: 9) },
+            { _ = try MappedFile(path: $0) },
         ]
             as [(String) throws -> Void]
         {
@@ -86,7 +99,7 @@ struct FileTests {
         #expect(#expect(throws: FileError.self) { try readRegularFile(path, limit: 2) }?.message == message)
         let pipe = Pipe()
         let end = "/proc/self/fd/\(pipe.fileHandleForReading.fileDescriptor)"
-        #expect(throws: FileError.self) { try readRegularFile(end) }
+        #expect(throws: FileError.self) { try readRegularFile(end, limit: 9) }
         pipe.fileHandleForWriting.write(Data([1, 2, 3]))
         #expect(throws: FileError.self) { try readFile(end, limit: 2) }
         pipe.fileHandleForWriting.write(Data([4, 5]))

@@ -5,15 +5,16 @@ import JSON
 /// Writes JSON Lines to standard output or to a file.
 ///
 /// A file appears under its name only when it is complete: until `commit` the lines go to a file beside it,
-/// which is removed when the writer is dropped or the process is interrupted.
+/// which is removed when the writer is dropped or the process ends. What stands there is respected as `OutputFile`
+/// does: a link's target is written, mode and owner stay, a pipe or a device takes the lines as they come.
 public final class LineWriter {
     private let path: String
     private let output: Output
     private var buffer: [UInt8] = []
 
     private enum Output {
-        case descriptor(Int32)
-        case file(AtomicFile)
+        case standardOutput
+        case file(OutputFile)
     }
 
     /// Opens the output: "-" for standard output, a device or pipe by its path, or a file to be made.
@@ -22,32 +23,11 @@ public final class LineWriter {
     public init(path: String) throws(ServingError) {
         self.path = path == "-" ? "standard output" : path
         guard path != "-" else {
-            output = .descriptor(STDOUT_FILENO)
+            output = .standardOutput
             return
         }
-        do throws(FileError) {
-            var status = stat()
-            if stat(path, &status) == 0, status.st_mode & S_IFMT != S_IFREG {
-                guard status.st_mode & S_IFMT != S_IFDIR else {
-                    throw FileError("\(path) is a directory; a file to write was expected")
-                }
-                let descriptor = open(path, O_WRONLY | O_CLOEXEC)
-                guard descriptor >= 0 else { throw FileError(cannot: "open", path) }
-                output = .descriptor(descriptor)
-            } else {
-                let file = try AtomicFile(path: path)
-                InterruptedOutput.remember(file.temporaryPath)
-                output = .file(file)
-            }
-        } catch {
+        do { output = .file(try OutputFile(path: path)) } catch {
             throw ServingError(.unwritable, wrapping: error)
-        }
-    }
-
-    deinit {
-        switch output {
-        case .descriptor(let descriptor): if descriptor != STDOUT_FILENO { close(descriptor) }
-        case .file: InterruptedOutput.forget()
         }
     }
 
@@ -62,7 +42,7 @@ public final class LineWriter {
     public func flush() throws(ServingError) {
         do {
             switch output {
-            case .descriptor(let descriptor): try writeAll(buffer, to: descriptor, path: path)
+            case .standardOutput: try writeAll(buffer, to: STDOUT_FILENO, path: path)
             case .file(let file): try file.write(buffer)
             }
         } catch {
@@ -76,6 +56,5 @@ public final class LineWriter {
         try flush()
         guard case .file(let file) = output else { return }
         do { try file.commit() } catch { throw ServingError(.unwritable, wrapping: error) }
-        InterruptedOutput.forget()
     }
 }

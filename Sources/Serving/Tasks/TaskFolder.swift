@@ -39,8 +39,11 @@ public struct TaskFolder: Sendable {
             }
             if isDirectory.boolValue {
                 let file = path + "/task.json"
-                guard let bytes = FileManager.default.contents(atPath: file) else {
-                    throw ServingError(.unreadable, "cannot read \(file): a task folder has a task.json")
+                let bytes: [UInt8]
+                do { bytes = try readRegularFile(file, limit: FileLimit.settings) } catch {
+                    throw ServingError(
+                        .unreadable, "\(error)\(error.isMissing ? ": a task folder has a task.json" : "")",
+                        cause: error)
                 }
                 do {
                     let definition = try TaskDefinition(parsing: bytes)

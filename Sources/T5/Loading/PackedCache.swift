@@ -8,6 +8,9 @@ import Tensors
 /// arena as the kernels read it. It appears whole under its name or not at all, and one that is not exactly what
 /// its header and this program's layout say is packed anew. Nothing depends on the cache but the time to start:
 /// where it cannot be written the core is packed in memory.
+///
+/// The digest tells a damaged file, not a forged one. So folder and file are trusted only when they are this user's or
+/// root's and nobody else may write to them.
 struct PackedCache {
     /// Changes with the layout of panels (see `pack.h`).
     private static let panelVersion: UInt32 = 2
@@ -16,8 +19,11 @@ struct PackedCache {
     /// Bytes digested by one thread at a time.
     private static let chunk = 8 << 20
 
-    private let path: String
+    private let folder: String
+    private let name: String
     private let identity: [UInt8]
+    /// Why there was something that was not used.
+    private(set) var warning: String?
 
     /// The cache's place for a core in a precision; `nil` where no folder for caches is known.
     ///
@@ -25,8 +31,8 @@ struct PackedCache {
     init?(fingerprint: String, precision: PackedPrecision, layout: [String]) {
         guard let folder = Self.folder else { return nil }
         let layout = SHA256.digest(of: Array(layout.joined(separator: "\n").utf8)).hexadecimal
-        path =
-            "\(folder)/\(fingerprint)-\(precision.rawValue)-\(Self.panelVersion)-\(layout.prefix(16)).packed"
+        self.folder = folder
+        name = "\(fingerprint)-\(precision.rawValue)-\(Self.panelVersion)-\(layout.prefix(16)).packed"
         identity = Array("\(fingerprint) \(precision.rawValue) \(layout)".utf8)
     }
 
@@ -39,10 +45,24 @@ struct PackedCache {
     }
 
     /// The mapped arena of that size; `nil` when there is none that can be trusted.
-    func load(size: Int, pool: WorkerPool) -> (file: MappedFile, arena: UnsafeRawPointer)? {
-        guard let file = try? MappedFile(path: path), file.bytes.count == Self.headerSize + size,
-            let start = file.bytes.baseAddress
-        else { return nil }
+    mutating func load(size: Int, pool: WorkerPool) -> (file: MappedFile, arena: UnsafeRawPointer)? {
+        let file: MappedFile
+        do throws(FileError) {
+            let folder = try OpenFolder(folder)
+            try folder.requireTrusted()
+            let path = "\(self.folder)/\(name)"
+            file = try MappedFile(name, in: folder) { status throws(FileError) in
+                try status.requireTrusted(path)
+            }
+        } catch {
+            if !error.isMissing {
+                warning = "the packed cache is not used: \(error); the core is packed anew"
+            }
+            return nil
+        }
+        guard file.bytes.count == Self.headerSize + size, let start = file.bytes.baseAddress else {
+            return nil
+        }
         let arena = UnsafeRawBufferPointer(rebasing: file.bytes[Self.headerSize...])
         guard file.bytes.prefix(Self.headerSize).elementsEqual(header(of: arena, pool: pool)) else {
             return nil
@@ -53,11 +73,14 @@ struct PackedCache {
     /// Writes an arena. A failure leaves nothing behind and is of no consequence.
     func save(_ arena: UnsafeRawBufferPointer, pool: WorkerPool) {
         do throws(FileError) {
-            try makeFolder((path as NSString).deletingLastPathComponent)
-            let file = try AtomicFile(path: path, permissions: 0o644)
+            try makeFolder(folder, permissions: 0o700)
+            let folder = try OpenFolder(folder)
+            try folder.requireTrusted()
+            let file = try PartialFile("\(self.folder)/\(name)", for: name, in: folder, permissions: 0o600)
+            try file.setPermissions(0o644)
             try file.write(header(of: arena, pool: pool))
             try file.write(arena)
-            try file.commit()
+            try file.finish(as: name)
         } catch {}
     }
 

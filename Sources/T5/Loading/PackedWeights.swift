@@ -13,6 +13,8 @@ package struct PackedWeights: Sendable {
     package let embedding: StoredTensor
     /// Bytes of all that is packed.
     package let byteCount: Int
+    /// What the user should know of the cache on disk.
+    let warning: String?
     /// Keeps the panels' memory: a buffer, or a mapped file of the cache.
     private let owner: any AnyObject & Sendable
 
@@ -30,7 +32,7 @@ package struct PackedWeights: Sendable {
             matrix: { arena.place($0, as: $1, norm: $2) }, tensor: { $0 })
         let embeddingPlan = PackedEmbeddingPlan(stored.embedding, offset: arena.end)
         let size = arena.end + (embeddingPlan?.size ?? 0)
-        let cache = fingerprint.flatMap {
+        var cache = fingerprint.flatMap {
             PackedCache(
                 fingerprint: $0, precision: precision,
                 layout: arena.plans.map(\.layout) + [embeddingPlan?.layout].compactMap { $0 })
@@ -50,6 +52,7 @@ package struct PackedWeights: Sendable {
             owner = buffer
         }
         self.precision = precision
+        warning = cache?.warning
         byteCount = size
         embedding = embeddingPlan?.tensor(in: start, owner: owner) ?? stored.embedding
         weights = plans.map(matrix: { plan, _, _ in plan.matrix(in: start) }, tensor: { $0.floats() })

@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 import JSON
 import Tensors
@@ -33,8 +34,9 @@ struct T5Checkpoint {
     }
 
     private static func shards(index: String, directory: String) throws -> [String: SafetensorsFile] {
-        guard let bytes = FileManager.default.contents(atPath: index) else {
-            throw T5Error(.unreadable, "cannot read \(index)")
+        let bytes: [UInt8]
+        do { bytes = try readRegularFile(index, limit: FileLimit.index) } catch {
+            throw T5Error(.unreadable, wrapping: error)
         }
         let map = try ObjectReader(parsing: bytes, at: index) { T5Error(.weights, $0) }
             .require("weight_map").object()

@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 import JSON
 
@@ -69,11 +70,14 @@ public struct T5Configuration: Sendable, Equatable {
 
     /// Reads `config.json`.
     public init(path: String) throws(T5Error) {
-        guard let data = FileManager.default.contents(atPath: path) else {
-            throw T5Error(.unreadable, "cannot read \(path): a core directory has a config.json")
+        let bytes: [UInt8]
+        do { bytes = try readRegularFile(path, limit: FileLimit.settings) } catch {
+            throw T5Error(
+                .unreadable, "\(error)\(error.isMissing ? ": a core directory has a config.json" : "")",
+                cause: error)
         }
         // null counts as absent, as it does in transformers.
-        let reader = try ObjectReader(parsing: data, at: path, nullIsAbsent: true) { message in
+        let reader = try ObjectReader(parsing: bytes, at: path, nullIsAbsent: true) { message in
             T5Error(.configuration, message)
         }
         func extent(_ key: String, _ absent: Int) throws(T5Error) -> Int {

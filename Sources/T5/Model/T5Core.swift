@@ -28,6 +28,9 @@ public final class T5Core: Sendable {
     /// What it computes with.
     public let processor: Processor
 
+    /// What whoever loaded the core should know, a sentence each.
+    public let warnings: [String]
+
     /// The embedding table `[vocab_size, d_model]`: as it is stored, but in bfloat16 where the fast modes would have
     /// to read float32.
     package let embedding: StoredTensor
@@ -121,6 +124,8 @@ public final class T5Core: Sendable {
             case .bfloat16: .packed(pack(.bfloat16))
             case .int8: .packed(pack(.int8))
             }
+        warnings =
+            if case .packed(let packed) = compute, let warning = packed.warning { [warning] } else { [] }
         if case .packed(let packed) = compute {
             embedding = packed.embedding
             head = weights.isTied ? packed.embedding : weights.layers.head[0]
@@ -141,6 +146,7 @@ public final class T5Core: Sendable {
         configuration = core.configuration
         processor = core.processor
         precision = .float32
+        warnings = []
         embedding = weights.embedding
         head = weights.layers.head[0]
         storedWeights = weights

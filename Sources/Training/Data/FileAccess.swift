@@ -3,9 +3,16 @@ import Tensors
 
 /// Files read and written whole, with training's error.
 enum FileAccess {
-    /// A file's bytes.
+    /// The bytes of a file or of a pipe.
     static func read(_ path: String, limit: Int) throws(TrainingError) -> [UInt8] {
         do { return try readFile(path, limit: limit) } catch { throw TrainingError(wrapping: error) }
+    }
+
+    /// The bytes of a definition, which must be a file: it may be read more than once.
+    static func readDefinition(_ path: String) throws(TrainingError) -> [UInt8] {
+        do { return try readRegularFile(path, limit: FileLimit.settings) } catch {
+            throw TrainingError(wrapping: error)
+        }
     }
 
     /// Writes text whole or not at all.

@@ -15,7 +15,7 @@ public struct LabelledFile: Sendable {
     public let hash: String
 
     /// A file may have this many bytes; it is held in memory.
-    public static let maximumSize = 2 << 30
+    public static let maximumSize = FileLimit.data
 
     /// Reads JSON Lines, or by the file's name `.csv` or `.tsv` with a header.
     ///

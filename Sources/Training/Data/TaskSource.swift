@@ -42,7 +42,7 @@ public struct TaskSource: Sendable, Hashable {
         var isDirectory: ObjCBool = false
         let isFolder = FileManager.default.fileExists(atPath: task, isDirectory: &isDirectory)
         let file = isFolder && isDirectory.boolValue ? task + "/task.json" : task
-        let bytes = try FileAccess.read(file, limit: 16 << 20)
+        let bytes = try FileAccess.readDefinition(file)
         do { return try TaskDefinition(parsing: bytes) } catch {
             throw TrainingError(wrapping: error, at: file)
         }

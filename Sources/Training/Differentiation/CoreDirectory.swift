@@ -27,22 +27,15 @@ struct CoreDirectory {
         {
             throw T5Error(.unwritable, "\(destination) exists already; name a directory that does not")
         }
-        let partial = "\(destination).\(getpid()).partial"
-        try? files.removeItem(atPath: partial)
-        try files.createDirectory(atPath: partial, withIntermediateDirectories: true)
-        do {
-            for name in Self.copied where files.fileExists(atPath: "\(source)/\(name)") {
-                try files.copyItem(atPath: "\(source)/\(name)", toPath: "\(partial)/\(name)")
-            }
-            try SafetensorsWriter.write(
-                tensors.map { SafetensorsWriter.Tensor($0, type: types[$0.name] ?? .float32) },
-                metadata: [("format", "pt")], to: "\(partial)/model.safetensors")
-            guard rename(partial, destination) == 0 else {
-                throw T5Error(.unwritable, "cannot write \(destination): \(String(cString: strerror(errno)))")
-            }
-        } catch {
-            try? files.removeItem(atPath: partial)
-            throw error
+        let weights = "model.safetensors"
+        let partial = try PartialFolder(for: destination, files: Self.copied + [weights])
+        for name in Self.copied where files.fileExists(atPath: "\(source)/\(name)") {
+            let bytes = try readRegularFile("\(source)/\(name)", limit: FileLimit.index)
+            try writeFile(bytes, to: "\(partial.path)/\(name)")
         }
+        try SafetensorsWriter.write(
+            tensors.map { SafetensorsWriter.Tensor($0, type: types[$0.name] ?? .float32) },
+            metadata: [("format", "pt")], to: "\(partial.path)/\(weights)")
+        try partial.commit()
     }
 }

@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 import PromptStore
 import Serving
@@ -53,11 +54,9 @@ struct ExactnessGate {
 
     /// The answers of a store that holds the publication alone.
     private func answers(to examples: [LabelledExample], of publication: Publication) throws -> [String] {
-        let path = FileManager.default.temporaryDirectory.appendingPathComponent(
-            "polyprompt-gate-\(UUID())"
-        ).path
-        defer { try? FileManager.default.removeItem(atPath: path) }
-        let store = try PromptStore(path: path, mode: .readWrite)
+        let folder = try PartialFolder(temporary: "gate", files: PromptStore.files)
+        defer { withExtendedLifetime(folder) {} }
+        let store = try PromptStore(path: folder.path, mode: .readWrite)
         let published = try store.publish(publication)
         let engine = InferenceEngine(core: core, tokenizer: tokenizer, store: store, pool: pool)
         return try Evaluator.answers(of: engine, published.id.description, examples).predictions

@@ -68,6 +68,7 @@ public final class TrainingRun {
         self.pool = pool
         let checkpoint = try Self.checkpoint(in: folder, resume: resume)
         training = try TrainingCore(description, pool: pool)
+        training.core.warnings.forEach(notice)
         try training.checkDestination(folder + "/core")
         let core = training.core
         do {

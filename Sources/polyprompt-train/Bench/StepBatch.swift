@@ -68,9 +68,8 @@ extension StepBatch {
     ///
     /// - Parameter width: The core's `d_model`. Ids are checked by the pass.
     init(path: String, width: Int) throws(CommandError) {
-        guard let bytes = FileManager.default.contents(atPath: path) else {
-            throw CommandError("cannot read the batch in \(path)")
-        }
+        let bytes: [UInt8]
+        do { bytes = try readFile(path, limit: FileLimit.data) } catch { throw CommandError(wrapping: error) }
         let reader = try ObjectReader(parsing: bytes, at: path) { CommandError($0) }
         var prompt: [Float] = []
         for row in try reader.require("prompt").elements(of: "rows", count: 1...Int.max) {

@@ -22,7 +22,7 @@ struct CoreProbeCommand: ParsableCommand {
 
     func run() throws {
         let pool = compute.makePool()
-        let core = try T5Core(compute.core, precision: compute.precision, pool: pool)
+        let core = try compute.loadCore(pool)
         let session = T5Session(core: core, pool: pool)
         var reader = LineReader()
         var line = 0

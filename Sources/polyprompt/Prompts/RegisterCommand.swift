@@ -38,7 +38,7 @@ struct RegisterCommand: ParsableCommand {
 
     func run() throws {
         let folders = try sources.map { try TaskFolder(path: $0, name: name) }
-        let core = try T5Core(compute.core, precision: compute.precision, pool: compute.makePool())
+        let core = try compute.loadCore(compute.makePool())
         let tokenizer = try CoreTokenizer.load(
             compute.core, vocabularySize: core.configuration.vocabularySize)
         let publications = try folders.map {
