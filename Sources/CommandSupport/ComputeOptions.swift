@@ -73,7 +73,9 @@ package struct ComputeOptions: ParsableArguments {
     }
 
     package func makeLogger() -> Logger {
-        var logger = Logger(label: "polyprompt") { StreamLogHandler.standardError(label: $0) }
+        var logger = Logger(label: "polyprompt") {
+            StreamLogHandler(label: $0, stream: StandardError.Stream())
+        }
         logger.logLevel = logLevel
         return logger
     }

@@ -1,6 +1,5 @@
 import ArgumentParser
 import Basics
-import Foundation
 import JSON
 
 /// Where a command that measures gives its report.
@@ -14,18 +13,14 @@ package struct ReportOptions: ParsableArguments {
     package var json: String?
 
     /// Gives a report as a table on standard output, and as JSON too where that is asked for.
-    package func give(_ table: String, json object: JSONObject) throws(CommandError) {
-        if json != "-" { print(table) }
+    package func give(_ table: String, json object: JSONObject) throws(FileError) {
+        if json != "-" { try StandardOutput.print(table) }
         guard let json else { return }
-        let bytes = Array(JSONValue.object(object).indented.utf8)
-        do {
-            if json == "-" {
-                try writeAll(bytes, to: STDOUT_FILENO, path: "standard output")
-            } else {
-                try writeFile(bytes, to: json)
-            }
-        } catch {
-            throw CommandError(wrapping: error)
+        let text = JSONValue.object(object).indented
+        if json == "-" {
+            try StandardOutput.print(text, terminator: "")
+        } else {
+            try writeFile(Array(text.utf8), to: json)
         }
     }
 }

@@ -1,13 +1,6 @@
 import Basics
 import Foundation
 
-/// Text for people, on standard error.
-package enum StandardError {
-    package static func print(_ text: String, terminator: String = "\n") {
-        FileHandle.standardError.write(Data((text + terminator).utf8))
-    }
-}
-
 /// One line of progress that rewrites itself on a terminal, and is silent elsewhere.
 package struct ProgressLine {
     private let isTerminal = isatty(STDERR_FILENO) == 1

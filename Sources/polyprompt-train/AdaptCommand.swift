@@ -71,19 +71,20 @@ struct AdaptCommand: ParsableCommand {
         settings.seed = seed
         settings.threads = threads.threads
         var progress = ProgressLine()
+        let outcome: CoreAdaptation.Outcome
         do {
-            let outcome = try CoreAdaptation(settings, to: out, resume: resume).run(
+            outcome = try CoreAdaptation(settings, to: out, resume: resume).run(
                 isInterrupted: { Interruption.isRequested },
                 progress: { step, loss in
                     progress.show("step \(step)/\(steps), loss \(loss.formatted(digits: 3))")
                 })
             progress.clear()
-            print(JSONValue.object(outcome.json).line)
         } catch {
             progress.clear()
             guard error.isInterruption else { throw error }
             StandardError.print(error.message)
             throw ExitCode(130)
         }
+        try StandardOutput.print(JSONValue.object(outcome.json).line)
     }
 }

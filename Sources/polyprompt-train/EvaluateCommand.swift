@@ -76,9 +76,11 @@ struct EvaluateCommand: ParsableCommand {
         let results = try evaluation.evaluate(
             combine.map { .ensemble(tasks, $0) } ?? .tasks(tasks), data: data, labelMap: labelMap
         ) { StandardError.print("warning: \($0)") }
-        for result in results { print(JSONValue.object(result.json).line) }
+        for result in results { try StandardOutput.print(JSONValue.object(result.json).line) }
         let single = results.prefix(tasks.count)
-        if single.count > 1 { print(JSONValue.object(TaskEvaluation.summary(Array(single))).line) }
+        if single.count > 1 {
+            try StandardOutput.print(JSONValue.object(TaskEvaluation.summary(Array(single))).line)
+        }
         if let predictions { try write(results, to: predictions) }
         guard let publish, let combine else { return }
         let members = try tasks.map { reference in

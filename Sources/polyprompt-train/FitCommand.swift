@@ -50,18 +50,19 @@ struct FitCommand: ParsableCommand {
         let run = try TrainingRun(description, folder: out, resume: resume) { notice in
             StandardError.print("warning: \(notice)")
         }
+        let results: [JobResult]
         do {
-            let results = try run.run(
+            results = try run.run(
                 isInterrupted: { Interruption.isRequested }, progress: { progress.show($0.text) })
             progress.clear()
-            for result in results { print(JSONValue.object(result.json).line) }
-            StandardError.print(summary(results))
         } catch {
             progress.clear()
             guard error.isInterruption else { throw error }
             StandardError.print(error.message)
             throw ExitCode(130)
         }
+        for result in results { try StandardOutput.print(JSONValue.object(result.json).line) }
+        StandardError.print(summary(results))
     }
 
     /// The file's settings with the options put over them.

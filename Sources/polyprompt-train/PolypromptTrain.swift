@@ -2,7 +2,7 @@ import ArgumentParser
 import CommandSupport
 
 @main
-struct PolypromptTrain: ParsableCommand {
+struct PolypromptTrain: MainCommand {
     static let configuration = CommandConfiguration(
         commandName: "polyprompt-train",
         abstract: "Train soft prompts for a frozen T5.",
@@ -15,9 +15,4 @@ struct PolypromptTrain: ParsableCommand {
         subcommands: [
             FitCommand.self, EvaluateCommand.self, ConvertCommand.self, AdaptCommand.self, BenchCommand.self,
         ])
-
-    static func main() {
-        ProcessSetup.prepare()
-        main(nil)
-    }
 }

@@ -59,10 +59,13 @@ struct DemoCommand: ParsableCommand {
             answers[request.task].append((request.example, try response.result.get()))
         }
         for (entry, answers) in zip(folders, answers) {
-            print("\(entry.folder.definition.name): \(entry.folder.definition.description)")
-            for (example, answer) in answers.prefix(Self.shown) { print(Self.line(example, answer)) }
+            try StandardOutput.print(
+                "\(entry.folder.definition.name): \(entry.folder.definition.description)")
+            for (example, answer) in answers.prefix(Self.shown) {
+                try StandardOutput.print(Self.line(example, answer))
+            }
         }
-        print()
+        try StandardOutput.print()
         for (entry, answers) in zip(folders, answers) {
             let definition = entry.folder.definition
             let score = try definition.metric.score(
@@ -72,11 +75,11 @@ struct DemoCommand: ParsableCommand {
                         group: example.group)
                 }, labels: definition.verbalizer?.names ?? [])
             let name = definition.name.padding(toLength: 20, withPad: " ", startingAt: 0)
-            print(
+            try StandardOutput.print(
                 "\(name)\(definition.metric.rawValue) \(score.formatted(digits: 3)) on \(answers.count) sentences"
             )
         }
-        print(
+        try StandardOutput.print(
             "\n\(requests.count) requests for \(folders.count) tasks in \(engine.totals.batches) mixed batches, "
                 + "\(core.precision.rawValue), \(pool.threadCount) threads: "
                 + "\((Double(requests.count) / seconds).formatted(digits: 0)) requests/s")

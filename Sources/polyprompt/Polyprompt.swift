@@ -2,7 +2,7 @@ import ArgumentParser
 import CommandSupport
 
 @main
-struct Polyprompt: ParsableCommand {
+struct Polyprompt: MainCommand {
     static let configuration = CommandConfiguration(
         commandName: "polyprompt",
         abstract: "Serve many language tasks from one frozen T5.",
@@ -16,9 +16,4 @@ struct Polyprompt: ParsableCommand {
         subcommands: [
             RunCommand.self, PromptsCommand.self, CoreCommand.self, DemoCommand.self, BenchCommand.self,
         ])
-
-    static func main() {
-        ProcessSetup.prepare()
-        main(nil)
-    }
 }

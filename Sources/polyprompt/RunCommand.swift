@@ -50,7 +50,6 @@ struct RunCommand: ParsableCommand {
     }
 
     func run() throws {
-        signal(SIGPIPE, SIG_IGN)
         let logger = compute.makeLogger()
         let pool = compute.makePool()
         var reader = try LineReader(path: input)

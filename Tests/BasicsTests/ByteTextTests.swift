@@ -12,14 +12,14 @@ import Testing
         #expect(ByteText("a" + Self.composed) == ByteText("a\u{E9}"))
         #expect("".isSame(as: ""))
         #expect(!"".isSame(as: "\0"))
-        #expect(Set([Self.composed, Self.decomposed, "e", ""].map(ByteText.init)).count == 4)
+        #expect(Set([Self.composed, Self.decomposed, "e", ""].map { ByteText($0) }).count == 4)
         #expect([Self.composed].hasSame(as: Self.composed) && ![Self.composed].hasSame(as: Self.decomposed))
     }
 
     @Test func `texts are ordered by their bytes`() {
         let sorted = ["", "\0", "a", "ab", "e\u{301}", "z", "\u{E9}", "\u{1F600}"]
         #expect(
-            sorted.shuffled().map(ByteText.init).sorted().map(\.string).elementsEqual(sorted) {
+            sorted.shuffled().map { ByteText($0) }.sorted().map(\.string).elementsEqual(sorted) {
                 $0.isSame(as: $1)
             })
     }

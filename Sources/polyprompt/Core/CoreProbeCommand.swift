@@ -28,15 +28,17 @@ struct CoreProbeCommand: ParsableCommand {
         var line = 0
         while let next = try reader.next() {
             line += 1
+            let answer: JSONValue
             do {
                 guard case .bytes(let bytes) = next else {
                     throw CommandError("longer than \(LineReader.maximumLineLength) bytes")
                 }
                 if next.isBlank { continue }
-                print(try probe(ProbeInput(bytes, width: core.configuration.modelWidth), session).line)
+                answer = try probe(ProbeInput(bytes, width: core.configuration.modelWidth), session)
             } catch {
                 throw CommandError("standard input, line \(line): \(error)")
             }
+            try StandardOutput.print(answer.line)
         }
     }
 

@@ -53,7 +53,7 @@ struct CoreDetokenizeCommand: ParsableCommand {
                 throw CommandError("\(place): longer than \(LineReader.maximumLineLength) bytes")
             }
             let reader = try ValueReader(parsing: bytes, at: place) { CommandError($0) }
-            print(tokenizer.decode(try reader.integers()))
+            try StandardOutput.print(tokenizer.decode(try reader.integers()))
         }
     }
 }

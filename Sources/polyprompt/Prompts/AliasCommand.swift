@@ -42,7 +42,7 @@ struct AliasCommand: ParsableCommand {
         } else {
             alias = try store.setAlias(name, to: .version(try version(target ?? "")))
         }
-        print("\(alias.name): \(alias.target)")
+        try StandardOutput.print("\(alias.name): \(alias.target)")
     }
 
     private func version(_ text: String) throws -> TaskVersion {

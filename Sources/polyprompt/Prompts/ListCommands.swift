@@ -1,4 +1,5 @@
 import ArgumentParser
+import CommandSupport
 import Foundation
 import JSON
 import PromptStore
@@ -26,7 +27,7 @@ struct ListCommand: ParsableCommand {
                 object["core"] = .string(manifest.coreFingerprint)
                 object["description"] = manifest.definition["description"] ?? ""
             }
-            print(JSONValue.object(object).line)
+            try StandardOutput.print(JSONValue.object(object).line)
         }
     }
 }
@@ -52,7 +53,7 @@ struct ShowCommand: ParsableCommand {
         } else if let manifest = resolution.manifests.first {
             object = try Self.describe(manifest, in: store)
         }
-        print(JSONValue.object(object).indented, terminator: "")
+        try StandardOutput.print(JSONValue.object(object).indented, terminator: "")
     }
 
     private static func describe(_ manifest: PromptManifest, in store: PromptStore) throws -> JSONObject {

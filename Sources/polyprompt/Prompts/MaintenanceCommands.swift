@@ -12,7 +12,7 @@ struct VerifyCommand: ParsableCommand {
 
     func run() throws {
         let verification = try location.open(.readOnly).verify()
-        for problem in verification.problems { print(problem) }
+        for problem in verification.problems { try StandardOutput.print("\(problem)") }
         StandardError.print(
             "\(verification.frames) prompts, \(verification.versions) versions, \(verification.aliases) names: "
                 + "\(verification.problems.count) problems")
@@ -35,7 +35,7 @@ struct RemoveCommand: ParsableCommand {
     var task: String
 
     func run() throws {
-        for version in try location.open(.readWrite).remove(task) { print(version) }
+        for version in try location.open(.readWrite).remove(task) { try StandardOutput.print("\(version)") }
     }
 }
 
@@ -51,7 +51,8 @@ struct RollbackCommand: ParsableCommand {
     var name: String
 
     func run() throws {
-        print(try location.open(.readWrite).rollback(name).target)
+        let alias = try location.open(.readWrite).rollback(name)
+        try StandardOutput.print("\(alias.target)")
     }
 }
 
@@ -64,7 +65,7 @@ struct CollectCommand: ParsableCommand {
 
     func run() throws {
         let collected = try location.open(.readWrite).collectGarbage()
-        print("\(collected.frames) prompts, \(collected.bytes) bytes")
+        try StandardOutput.print("\(collected.frames) prompts, \(collected.bytes) bytes")
     }
 }
 

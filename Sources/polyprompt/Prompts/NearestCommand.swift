@@ -60,7 +60,8 @@ struct NearestCommand: ParsableCommand {
                         (key, JSONValue(piece.value)),
                     ]))
             }
-            print(JSONValue.object(JSONObject([("row", JSONValue(row)), ("pieces", .array(objects))])).line)
+            let line = JSONObject([("row", JSONValue(row)), ("pieces", .array(objects))])
+            try StandardOutput.print(JSONValue.object(line).line)
         }
     }
 }

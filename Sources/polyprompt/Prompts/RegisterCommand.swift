@@ -44,6 +44,8 @@ struct RegisterCommand: ParsableCommand {
         let publications = try folders.map {
             try $0.publication(for: core, tokenizer: tokenizer, elementType: elementType)
         }
-        for published in try location.open(.readWrite).publish(batch: publications) { print(published.id) }
+        for published in try location.open(.readWrite).publish(batch: publications) {
+            try StandardOutput.print("\(published.id)")
+        }
     }
 }
