@@ -6,7 +6,7 @@ package final class AlignedBuffer: @unchecked Sendable {
     package let byteCount: Int
     package let pointer: UnsafeMutableRawPointer
 
-    /// Uninitialised memory for `count` elements of a type.
+    /// Uninitialized memory for `count` elements of a type.
     package init<Element>(_ count: Int, of type: Element.Type) {
         byteCount = count * MemoryLayout<Element>.stride
         pointer = .allocate(byteCount: max(byteCount, 64), alignment: 64)

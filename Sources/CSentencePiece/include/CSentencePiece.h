@@ -56,7 +56,7 @@ int32_t csp_id(const csp_model *model, const uint8_t *piece, size_t count);
 /// Encodes text. Control ids are never among the result: where a model of another type than unigram yields
 /// one for text that reads like its name, the unknown id takes its place.
 ///
-/// @param text     UTF-8; an invalid byte counts as U+FFFD. At most INT32_MAX bytes after normalisation.
+/// @param text     UTF-8; an invalid byte counts as U+FFFD. At most INT32_MAX bytes after normalization.
 /// @param ids      Receives the ids; release with `csp_free_ids`. NULL when there are none.
 /// @return 0, or -1 when the library failed (memory, or a model that contradicts itself).
 int csp_encode(const csp_model *model, const uint8_t *text, size_t count, int32_t **ids, size_t *id_count);

@@ -69,7 +69,7 @@ extension PreparedRequest {
         return members.first { counts[$0.first?.ids ?? []] == most } ?? []
     }
 
-    /// Over the labels' children the log-likelihoods are already normalised, and this changes nothing but
+    /// Over the labels' children the log-likelihoods are already normalized, and this changes nothing but
     /// rounding; over the vocabulary it is the definition of the scores.
     private static func softmax(_ logLikelihoods: [Double]) -> [Double] {
         let largest = logLikelihoods.max() ?? 0

@@ -76,8 +76,7 @@ final class SessionLayers<Operations: LayerOperations>: T5Layers {
                 let part = Part(
                     sequence..<sequence + 1, of: lengths, team: Team(pool: nil), workspace: workspace)
                 return operations.packEncoderOutput(
-                    operations.elements(rows(x).from(part.first), keys, part), keys: keys,
-                    decoderRows: decoderRows)
+                    operations.elements(rows(x).from(part.first), keys, part), keys: keys)
             }
         }
         var projected: [Range<Int>] = []

@@ -31,12 +31,15 @@ extension LayerOperations {
         var x = input
         trace?.dropInput(x, of: .decoder, part)
         for (index, layer) in weights.decoder.enumerated() {
-            x = selfAttention(x, layer.attention, .decoderAttention(index), part, trace) {
-                qkv, dropout, context in
+            let (own, cross) = (layer.attention, layer.crossAttention)
+            x = attention(
+                x, own.norm, own.qkv, columns: 3 * inner, output: own.o, .decoderAttention(index), part, trace
+            ) { qkv, dropout, context in
                 memory.attend(layer: index, qkv: qkv, dropout: dropout, into: context, part)
             }
-            x = crossAttention(x, layer.crossAttention, .crossAttention(index), part, trace) {
-                q, dropout, context in
+            x = attention(
+                x, cross.norm, cross.q, columns: inner, output: cross.o, .crossAttention(index), part, trace
+            ) { q, dropout, context in
                 memory.attendToEncoder(layer: index, q: q, dropout: dropout, into: context, part)
             }
             x = feedForward(x, layer.feedForward, .decoderFeedForward(index), part, trace)

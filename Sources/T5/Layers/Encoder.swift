@@ -25,8 +25,11 @@ extension LayerOperations {
         var x = input
         trace?.dropInput(x, of: .encoder, part)
         for (index, layer) in weights.encoder.enumerated() {
-            x = selfAttention(x, layer.attention, .encoderAttention(index), part, trace) {
-                qkv, dropout, context in
+            let attention = layer.attention
+            x = self.attention(
+                x, attention.norm, attention.qkv, columns: 3 * inner, output: attention.o,
+                .encoderAttention(index), part, trace
+            ) { qkv, dropout, context in
                 attend(
                     part.spans, q: qkv, k: qkv.column(inner), v: qkv.column(2 * inner), bias: encoderBias,
                     dropout: dropout, into: context, part)

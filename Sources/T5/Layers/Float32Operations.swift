@@ -4,33 +4,12 @@ import Tensors
 /// The operations in float32 on OpenBLAS: the reference mode. All threads share each step.
 ///
 /// Wide rows of a gated layer are the gate's columns, then those of the other factor.
-package class Float32Operations: LayerOperations {
+package final class Float32Operations: CoreOperations<Float32Matrix>, LayerOperations {
     package typealias Element = Float
     package typealias Weights = T5Weights<Float32Matrix, FloatTensor>
 
-    package let configuration: T5Configuration
-    package let pool: WorkerPool
-    package let embedding: StoredTensor
-    package let weights: Weights
-    package let encoderBias: RelativePositionBias
-    package let decoderBias: RelativePositionBias
-    package let workspaces = WorkspacePool()
-
     /// Rows of the feed-forward layer computed together, which bounds its scratch memory.
     private static let feedForwardRows = 1024
-
-    package init(
-        _ weights: Weights, embedding: StoredTensor, configuration: T5Configuration, pool: WorkerPool
-    ) {
-        self.weights = weights
-        self.embedding = embedding
-        self.configuration = configuration
-        self.pool = pool
-        encoderBias = RelativePositionBias(
-            weights.encoderBias, configuration: configuration, bidirectional: true)
-        decoderBias = RelativePositionBias(
-            weights.decoderBias, configuration: configuration, bidirectional: false)
-    }
 
     package func stride(_ width: Int) -> Int { width }
 

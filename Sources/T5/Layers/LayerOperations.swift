@@ -86,9 +86,8 @@ package protocol LayerOperations<Element>: AnyObject {
     ///   - decoderRows: Decoder rows that will attend to them.
     func absorbsKeysValues(keys: Int, decoderRows: Int) -> Bool
 
-    /// A sequence's encoder output in the form that `attendAbsorbed` reads, the same for all layers and heads; `nil`
-    /// where keys and values are to be made.
-    func packEncoderOutput(_ rows: Rows<Element>, keys: Int, decoderRows: Int) -> AlignedBuffer?
+    /// A sequence's encoder output in the form that `attendAbsorbed` reads, the same for all layers and heads.
+    func packEncoderOutput(_ rows: Rows<Element>, keys: Int) -> AlignedBuffer
 
     /// Cross-attention without keys and values.
     func attendAbsorbed(
@@ -131,12 +130,12 @@ extension LayerOperations {
     }
 }
 
-/// Formats that always make keys and values, as the model's definition says.
+/// Formats that always make keys and values, as the model's definition says: none of their sequences has another form.
 extension LayerOperations {
     package func absorbsKeysValues(keys: Int, decoderRows: Int) -> Bool { false }
 
-    package func packEncoderOutput(_ rows: Rows<Element>, keys: Int, decoderRows: Int) -> AlignedBuffer? {
-        nil
+    package func packEncoderOutput(_ rows: Rows<Element>, keys: Int) -> AlignedBuffer {
+        AlignedBuffer(0, of: Element.self)
     }
 
     package func attendAbsorbed(

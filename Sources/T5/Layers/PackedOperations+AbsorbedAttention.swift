@@ -9,7 +9,7 @@ import Tensors
 /// the model's width over the encoder's output itself, which is both keys and values, the same for all layers.
 extension PackedOperations {
     package func absorbsKeysValues(keys: Int, decoderRows: Int) -> Bool {
-        guard weights.decoder.allSatisfy({ $0.crossAttention.kv.absorbed != nil }) else { return false }
+        guard hasAbsorbedForm else { return false }
         let d = Double(configuration.modelWidth)
         let matrices = 2 * d * Double(inner)
         let attention = 2 * d * Double(configuration.heads * keys)
@@ -18,8 +18,7 @@ extension PackedOperations {
         return 2 * Double(decoderRows) * (matrices + attention) <= Double(keys) * matrices
     }
 
-    package func packEncoderOutput(_ rows: Rows<UInt16>, keys: Int, decoderRows: Int) -> AlignedBuffer? {
-        guard absorbsKeysValues(keys: keys, decoderRows: decoderRows) else { return nil }
+    package func packEncoderOutput(_ rows: Rows<UInt16>, keys: Int) -> AlignedBuffer {
         let panels = AlignedBuffer(pp_attention_panels(keys, configuration.modelWidth), of: UInt8.self)
         var memory = pp_attention()
         memory.k = UnsafePointer(rows.start)

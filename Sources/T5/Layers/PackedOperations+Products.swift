@@ -108,7 +108,7 @@ extension PackedOperations {
     }
 
     /// RMSNorm(x) as the input of products. In bfloat16 the norm's gain is in their matrices and its factor a
-    /// scale of their rows; in int8 rows are normalised and quantised in one go.
+    /// scale of their rows; in int8 rows are normalized and quantized in one go.
     private func normalized(
         _ x: Rows<Float>, _ gain: FloatTensor, _ precision: PackedPrecision, _ part: Part
     ) -> PackedRows {
@@ -134,7 +134,7 @@ extension PackedOperations {
         return PackedRows(cast, rowSize: rowSize, scales: scales)
     }
 
-    /// The product of bfloat16 rows with a matrix; for int8 the rows are quantised first.
+    /// The product of bfloat16 rows with a matrix; for int8 the rows are quantized first.
     private func multiply(
         _ x: Rows<UInt16>, _ rows: Int, _ matrix: PackedPanels, into out: Destination, _ part: Part
     ) {

@@ -6,33 +6,21 @@ import Tensors
 /// Bitwise batch-invariant: every element is reduced in an order that its own sequence alone decides, so that a
 /// request's numbers are the same alone, in any mixture and order, and on any number of threads.
 ///
-/// Elements are bfloat16; in int8 the rows are quantised just before a product. Wide rows of a gated layer are 16
+/// Elements are bfloat16; in int8 the rows are quantized just before a product. Wide rows of a gated layer are 16
 /// columns of the gate, 16 of the other factor, and so on, as the panels lie.
-package class PackedOperations: LayerOperations {
+package final class PackedOperations: CoreOperations<PackedMatrix>, LayerOperations {
     package typealias Element = UInt16
     package typealias Weights = T5Weights<PackedMatrix, FloatTensor>
 
-    package let configuration: T5Configuration
-    package let pool: WorkerPool
     package let precision: PackedPrecision
-    package let embedding: StoredTensor
-    package let weights: Weights
-    package let encoderBias: RelativePositionBias
-    package let decoderBias: RelativePositionBias
-    package let workspaces = WorkspacePool()
+    /// Whether the core's cross-attention can do without keys and values.
+    let hasAbsorbedForm: Bool
 
-    package init(
-        _ packed: PackedWeights, configuration: T5Configuration, pool: WorkerPool
-    ) {
-        weights = packed.weights
-        embedding = packed.embedding
+    package init(_ packed: PackedWeights, configuration: T5Configuration, pool: WorkerPool) {
         precision = packed.precision
-        self.configuration = configuration
-        self.pool = pool
-        encoderBias = RelativePositionBias(
-            weights.encoderBias, configuration: configuration, bidirectional: true)
-        decoderBias = RelativePositionBias(
-            weights.decoderBias, configuration: configuration, bidirectional: false)
+        hasAbsorbedForm = packed.weights.decoder.allSatisfy { $0.crossAttention.kv.absorbed != nil }
+        super.init(
+            packed.weights, embedding: packed.embedding, configuration: configuration, pool: pool)
     }
 
     /// An odd number of cache lines apart.

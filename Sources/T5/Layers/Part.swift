@@ -46,9 +46,7 @@ package struct Team {
             }
         }
     }
-}
 
-extension Team {
     /// Splits the panels of a product whose parts each have a result of their own, one part a thread.
     package func eachPart(ofPanels count: Int, _ body: (_ part: Int, _ panels: Range<Int>) -> Void) {
         let parts = threadCount

@@ -4,33 +4,22 @@ import Tensors
 extension LayerOperations {
     package typealias Weights = T5Weights<Matrix, FloatTensor>
 
-    /// `x + SelfAttention(RMSNorm(x))`
+    /// `x + Attention(RMSNorm(x))`
     ///
-    /// - Parameter attend: Attention of the rows' queries, keys and values, which stand side by side.
-    func selfAttention(
-        _ x: Rows<Float>, _ layer: Weights.SelfAttention, _ place: SubLayer, _ part: Part,
-        _ trace: (any ForwardTrace<Element>)?,
-        attend: (_ qkv: Rows<Element>, DropoutSite?, _ context: Rows<Element>) -> Void
+    /// - Parameters:
+    ///   - columns: How many columns `matrix` makes: queries, keys and values side by side, or queries alone.
+    ///   - attend: Attention of the projected rows.
+    func attention(
+        _ x: Rows<Float>, _ norm: FloatTensor, _ matrix: Matrix, columns: Int, output: Matrix,
+        _ place: SubLayer, _ part: Part, _ trace: (any ForwardTrace<Element>)?,
+        attend: (_ projected: Rows<Element>, DropoutSite?, _ context: Rows<Element>) -> Void
     ) -> Rows<Float> {
-        let qkv =
-            trace?.firstProduct(place, part) ?? scratch(3 * inner, part.count, &part.workspace.projected)
+        let projected =
+            trace?.firstProduct(place, part) ?? scratch(columns, part.count, &part.workspace.projected)
         let context = scratch(inner, part.count, &part.workspace.context)
-        project(x, layer.norm, layer.qkv, into: qkv, part)
-        attend(qkv, trace?.dropout(within: place), context)
-        return add(context, layer.o, to: x, place, part, trace)
-    }
-
-    /// `x + CrossAttention(RMSNorm(x))`
-    func crossAttention(
-        _ x: Rows<Float>, _ layer: Weights.CrossAttention, _ place: SubLayer, _ part: Part,
-        _ trace: (any ForwardTrace<Element>)?,
-        attend: (_ q: Rows<Element>, DropoutSite?, _ context: Rows<Element>) -> Void
-    ) -> Rows<Float> {
-        let q = trace?.firstProduct(place, part) ?? scratch(inner, part.count, &part.workspace.projected)
-        let context = scratch(inner, part.count, &part.workspace.context)
-        project(x, layer.norm, layer.q, into: q, part)
-        attend(q, trace?.dropout(within: place), context)
-        return add(context, layer.o, to: x, place, part, trace)
+        project(x, norm, matrix, into: projected, part)
+        attend(projected, trace?.dropout(within: place), context)
+        return add(context, output, to: x, place, part, trace)
     }
 
     /// `x + FeedForward(RMSNorm(x))`

@@ -2,7 +2,7 @@ import Basics
 import Tensors
 
 /// Cores of the published shapes with random weights, for measurements without a download: the scales are
-/// those that `transformers` initialises T5 with, the values depend on name and index alone.
+/// those that `transformers` initializes T5 with, the values depend on name and index alone.
 struct RandomCoreSource: T5TensorSource {
     let configuration: T5Configuration
     let pool: WorkerPool

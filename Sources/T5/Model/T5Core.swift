@@ -25,8 +25,6 @@ public final class T5Core: Sendable {
     public let fingerprint: String
     /// How the core computes.
     public let precision: Precision
-    /// What it computes with.
-    public let processor: Processor
 
     /// What whoever loaded the core should know, a sentence each.
     public let warnings: [String]
@@ -73,11 +71,12 @@ public final class T5Core: Sendable {
     ///
     /// - Parameters:
     ///   - source: A Hugging Face T5 directory (`config.json` and `model.safetensors`, or its sharded form), or
-    ///     `random:SHAPE` for a randomly initialised core of a published shape.
+    ///     `random:SHAPE` for a randomly initialized core of a published shape.
     ///   - precision: How to compute; `nil` for the processor's default.
     ///   - pool: The threads that load.
     /// - Throws: `T5Error` naming the file, key or tensor at fault.
     public init(_ source: String, precision: Precision? = nil, pool: WorkerPool) throws(T5Error) {
+        let processor: Processor
         do { processor = try Processor.current() } catch { throw T5Error(.configuration, error.message) }
         let precision = precision ?? .preferred(by: processor)
         self.precision = precision
@@ -144,7 +143,6 @@ public final class T5Core: Sendable {
         throws(T5Error)
     {
         configuration = core.configuration
-        processor = core.processor
         precision = .float32
         warnings = []
         embedding = weights.embedding

@@ -28,11 +28,11 @@ struct AnswerMemory<Backward: BackwardOperations>: DecoderMemory {
         projected = cross.projected
         absorbed = cross.absorbed
         absorbedSpans = forward.pool.map(absorbed) { span in
-            forward.packEncoderOutput(
-                memory.encodedElements.from(span.keys.lowerBound), keys: span.keys.count,
-                decoderRows: span.queries.count
-            ).map { AbsorbedSpan(queries: span.queries, keys: span.keys.count, encoderOutput: $0) }
-        }.compactMap { $0 }
+            AbsorbedSpan(
+                queries: span.queries, keys: span.keys.count,
+                encoderOutput: forward.packEncoderOutput(
+                    memory.encodedElements.from(span.keys.lowerBound), keys: span.keys.count))
+        }
     }
 
     func attend(

@@ -13,7 +13,7 @@ protocol PromptNetwork: AnyObject {
 }
 
 extension TrainableParameter {
-    /// A network's weights, drawn between ±1/√fanIn as torch initialises them.
+    /// A network's weights, drawn between ±1/√fanIn as torch initializes them.
     static func network(
         _ name: String, _ shape: [Int], fanIn: Int, using generator: inout SplitMix64
     ) -> TrainableParameter {
