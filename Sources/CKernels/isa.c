@@ -6,6 +6,8 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#endif
+#if defined(__linux__)
 #include <sys/syscall.h>
 #include <unistd.h>
 #endif
@@ -82,4 +84,16 @@ int pp_cpu_detect(pp_cpu *cpu) {
         }
     }
     return -1;
+}
+
+int pp_cpu_affinity(void) {
+#if defined(__linux__)
+    unsigned char mask[1024];
+    long written = syscall(SYS_sched_getaffinity, 0, sizeof mask, mask);
+    int count = 0;
+    for (long byte = 0; byte < written; byte++) count += __builtin_popcount(mask[byte]);
+    return count;
+#else
+    return 0;
+#endif
 }

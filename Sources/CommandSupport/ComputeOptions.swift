@@ -14,7 +14,7 @@ extension ArgumentHelp {
             + "random:t5-v1_1-base for random weights of that shape.", valueName: "dir")
     /// Of `--threads`.
     package static let threads = ArgumentHelp(
-        "Threads that compute (default: one a processor).", valueName: "n")
+        "Threads that compute (default: one for each CPU core that this process may use).", valueName: "n")
 }
 
 /// How many threads a command computes with.
@@ -27,6 +27,11 @@ package struct ThreadOptions: ParsableArguments {
     package func validate() throws {
         if let threads, !(1...1024).contains(threads) {
             throw ValidationError("--threads is \(threads); 1 to 1024 was expected")
+        }
+        if let threads, threads > CPUShare.current.count {
+            StandardError.print(
+                "warning: --threads \(threads) on \(CPUShare.current.description): more threads than CPU cores are not faster"
+            )
         }
     }
 

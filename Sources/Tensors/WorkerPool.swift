@@ -16,16 +16,11 @@ public final class WorkerPool: Sendable {
 
     /// Starts `threadCount - 1` worker threads; they end with the pool. They compute with what the machine has and
     /// `POLYPROMPT_ISA` allows.
-    public convenience init(threadCount: Int) {
-        self.init(threadCount: threadCount, processor: .detected)
-    }
-
-    /// Starts `threadCount - 1` worker threads; they end with the pool.
-    package init(threadCount: Int, processor: Processor) {
+    public init(threadCount: Int) {
         self.threadCount = max(1, threadCount)
-        self.processor = processor
+        processor = .detected
         openblas_set_num_threads(1)
-        crew = Crew(workerCount: self.threadCount - 1)
+        crew = Crew(workerCount: self.threadCount - 1, oversubscribed: threadCount > CPUShare.current.count)
         for index in 1..<self.threadCount {
             let thread = Thread { [crew] in crew.work() }
             thread.name = "polyprompt-\(index)"
@@ -36,11 +31,11 @@ public final class WorkerPool: Sendable {
 
     deinit { crew.stop() }
 
+    /// How many threads suit this process: one for each CPU core whose time it may use.
+    public static var availableProcessors: Int { CPUShare.current.count }
+
     /// The processor's kernels.
     package var kernels: UnsafePointer<pp_kernels> { processor.kernels }
-
-    /// The number of processors that this process may run on.
-    public static var availableProcessors: Int { ProcessInfo.processInfo.activeProcessorCount }
 
     /// Calls `body` once for every index below `count`, spread over the pool's threads and the calling one,
     /// and returns when all have returned. Which thread takes which index is not defined. `body` must not
@@ -75,97 +70,11 @@ public final class WorkerPool: Sendable {
     /// The results of `transform` for each item, in order, computed in parallel.
     package func map<Item, Result>(_ items: [Item], _ transform: (Item) -> Result) -> [Result] {
         [Result](unsafeUninitializedCapacity: items.count) { storage, initialized in
-            // Every index is initialised exactly once, each by one thread.
+            // Every index is initialized exactly once, each by one thread.
             if let start = storage.baseAddress {
                 parallel(items.count) { (start + $0).initialize(to: transform(items[$0])) }
             }
             initialized = items.count
-        }
-    }
-}
-
-/// What the pool and its threads share.
-///
-/// `@unchecked Sendable`: `body` and `count` are written by `run` only while every worker has checked in from
-/// the job before (`unfinished` is 0), and the release of `generation` makes them visible to the workers.
-private final class Crew: @unchecked Sendable {
-    private let workerCount: Int
-    private let generation = Atomic<Int>(0)
-    private let next = Atomic<Int>(0)
-    private let unfinished = Atomic<Int>(0)
-    private let stopping = Atomic<Bool>(false)
-    private let sleepers = Atomic<Int>(0)
-    private let condition = NSCondition()
-    private let oneJobAtATime = NSLock()
-    private var body: ((Int) -> Void)?
-    private var count = 0
-
-    init(workerCount: Int) { self.workerCount = workerCount }
-
-    func run(_ count: Int, _ body: (Int) -> Void) {
-        oneJobAtATime.lock()
-        defer { oneJobAtATime.unlock() }
-        withoutActuallyEscaping(body) { body in
-            self.body = body
-            self.count = count
-            next.store(0, ordering: .relaxed)
-            unfinished.store(workerCount, ordering: .relaxed)
-            announce()
-            claim(body)
-            var spins = 0
-            while unfinished.load(ordering: .acquiring) > 0 {
-                spins += 1
-                if spins < 4096 { pp_spin_hint() } else { sched_yield() }
-            }
-            self.body = nil
-        }
-    }
-
-    func stop() {
-        stopping.store(true, ordering: .releasing)
-        announce()
-    }
-
-    /// Starts a generation and wakes those that sleep. A worker registers as a sleeper under the lock and
-    /// looks at the generation once more before it waits, so that no wake-up is lost.
-    private func announce() {
-        generation.wrappingAdd(1, ordering: .sequentiallyConsistent)
-        if sleepers.load(ordering: .sequentiallyConsistent) > 0 {
-            condition.lock()
-            condition.broadcast()
-            condition.unlock()
-        }
-    }
-
-    private func claim(_ body: (Int) -> Void) {
-        while true {
-            let index = next.wrappingAdd(1, ordering: .relaxed).oldValue
-            guard index < count else { return }
-            body(index)
-        }
-    }
-
-    func work() {
-        _ = pp_flush_denormals()
-        var seen = 0
-        while true {
-            var spins = 0
-            while generation.load(ordering: .acquiring) == seen {
-                spins += 1
-                if spins < 4096 {
-                    pp_spin_hint()
-                } else {
-                    condition.lock()
-                    sleepers.wrappingAdd(1, ordering: .sequentiallyConsistent)
-                    while generation.load(ordering: .sequentiallyConsistent) == seen { condition.wait() }
-                    sleepers.wrappingSubtract(1, ordering: .sequentiallyConsistent)
-                    condition.unlock()
-                }
-            }
-            seen = generation.load(ordering: .acquiring)
-            if stopping.load(ordering: .acquiring) { return }
-            if let body { claim(body) }
-            unfinished.wrappingSubtract(1, ordering: .releasing)
         }
     }
 }

@@ -6,6 +6,8 @@ package struct MeasuredCommand {
     package let status: Int32?
     /// The most memory that was resident at once, in bytes.
     package let peakBytes: Int
+    /// The time that it computed, on all CPU cores together.
+    package let cpuSeconds: Double
     /// What it wrote to standard output.
     package let output: String
     /// What it wrote to standard error.
@@ -39,6 +41,9 @@ package struct MeasuredCommand {
         while wait4(child, &status, 0, &usage) < 0 && errno == EINTR {}
         self.status = status & 0x7f == 0 ? (status >> 8) & 0xff : nil
         peakBytes = usage.ru_maxrss * 1024
+        cpuSeconds = [usage.ru_utime, usage.ru_stime].reduce(0) {
+            $0 + Double($1.tv_sec) + Double($1.tv_usec) * 1e-6
+        }
         output = (try? folder.text("out")) ?? ""
         errors = (try? folder.text("err")) ?? ""
     }

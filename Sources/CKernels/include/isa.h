@@ -28,3 +28,7 @@ pp_cpu pp_cpu_capped(pp_cpu cpu, pp_isa cap);
 
 /// `scalar`, `avx2`, `avx512` or `amx`: the words of `POLYPROMPT_ISA`.
 const char *pp_isa_name(pp_isa isa);
+
+/// How many CPU cores (hardware threads) the affinity mask of the calling thread has, of up to 8,192; 0 where the
+/// operating system does not say.
+int pp_cpu_affinity(void);
