@@ -1,5 +1,6 @@
 # make demo    install what is missing, build, answer real sentences for every task in prompts/
 # make test    install what is missing, build, run every test; make test-long asks more rows and random cases
+# make test-address, test-thread    every Swift test again under AddressSanitizer, or ThreadSanitizer (half an hour each)
 # make docs    build the libraries' documentation into .build/docs
 # make format  rewrite the Swift sources as .swift-format says; make lint only checks
 
@@ -19,7 +20,7 @@ MAKEFLAGS += --jobs=2
 # What tests and demo pack of a core stays in the build folder.
 export POLYPROMPT_CACHE ?= $(CURDIR)/.build/cache
 
-.PHONY: all demo test test-long build-tests dependencies build docs lint format test-sanitized bench-peers
+.PHONY: all demo test test-long test-address test-thread build-tests dependencies build docs lint format test-sanitized bench-peers
 
 all: build
 
@@ -66,6 +67,16 @@ test-sanitized: dependencies
 	clang++ -std=c++17 $(SANITIZE) -ISources/CSentencePiece/include Sources/CSentencePiece/*.cpp \
 	  Tests/CSentencePiece/test.cpp $$(pkg-config --cflags --libs sentencepiece) -o .build/sentencepiece-tests
 	.build/sentencepiece-tests models/polyprompt-mini/spiece.model
+
+# The Swift code, and the C code in it, under a sanitizer: AddressSanitizer with UndefinedBehaviorSanitizer, or
+# ThreadSanitizer.
+test-address: SANITIZERS := --sanitize address --sanitize undefined
+test-thread: SANITIZERS := --sanitize thread
+
+test-address test-thread: dependencies
+	@flags="$(TEST_FLAGS) $(SANITIZERS) --scratch-path .build/$@"
+	swift build $${flags/--disable-xctest/} --build-tests >&2
+	Tests/run.sh $$flags --skip-build
 
 # The same requests, and the same steps of training, on other engines, in a Python environment of its own under
 # .build/ (takes hours on two cores).
