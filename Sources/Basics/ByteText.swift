@@ -5,15 +5,12 @@ import Glibc
 /// `String` takes texts for equal that Unicode does, such as an é of one character and an é of two. So two labels could
 /// become one, and a run of combining marks, which has to be sorted first, takes time in the square of its length. Here
 /// equality, order and hash are those of UTF-8, in time proportional to it.
-public struct ByteText: Hashable, Comparable, Sendable, CustomStringConvertible, ExpressibleByStringLiteral {
+public struct ByteText: Hashable, Comparable, Sendable, CustomStringConvertible {
     /// The text.
     public let string: String
 
     /// A text that is compared by its bytes.
     public init(_ string: String) { self.string = string }
-
-    /// A text that is compared by its bytes.
-    public init(stringLiteral value: String) { string = value }
 
     /// The text.
     public var description: String { string }

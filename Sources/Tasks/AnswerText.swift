@@ -12,17 +12,43 @@ public enum AnswerText {
     /// The words of the normal form.
     public static func words(of text: String) -> [String] {
         let scalars = Array(text.lowercased().unicodeScalars)
-        let kept = scalars.indices.filter { !isDropped(at: $0, in: scalars) }.map { scalars[$0] }
-        let words = split(withoutArticles(kept))
-        return words.isEmpty ? split(scalars) : words
+        var words: [String] = []
+        // A word is what stands between white space; a run is letters, marks and digits side by side.
+        var word: [Unicode.Scalar] = []
+        var run: [Unicode.Scalar] = []
+        func endWord() {
+            guard !word.isEmpty else { return }
+            words.append(Self.string(word))
+            word.removeAll(keepingCapacity: true)
+        }
+        func endRun() {
+            // An article leaves a space.
+            if articles.contains(run) { endWord() } else { word += run }
+            run.removeAll(keepingCapacity: true)
+        }
+        for (index, scalar) in scalars.enumerated() where !isDropped(at: index, in: scalars) {
+            if isWordScalar(scalar) {
+                run.append(scalar)
+                continue
+            }
+            endRun()
+            if scalar.properties.isWhitespace { endWord() } else { word.append(scalar) }
+        }
+        endRun()
+        endWord()
+        return words.isEmpty ? scalars.split { $0.properties.isWhitespace }.map(Self.string) : words
+    }
+
+    private static func string(_ scalars: some Sequence<Unicode.Scalar>) -> String {
+        String(decoding: scalars.flatMap(\.utf8), as: UTF8.self)
     }
 
     /// The text's value when it is a finite decimal number, white space around it aside.
     public static func number(_ text: String) -> Double? {
-        let trimmed = split(text.unicodeScalars)
-        guard trimmed.count == 1, let word = trimmed.first, word.utf8.allSatisfy(isNumberByte) else {
-            return nil
-        }
+        let start = text.unicodeScalars.drop { $0.properties.isWhitespace }
+        guard let last = start.lastIndex(where: { !$0.properties.isWhitespace }) else { return nil }
+        let word = String(start[...last])
+        guard word.utf8.allSatisfy(isNumberByte) else { return nil }
         return Double(word).flatMap { $0.isFinite ? $0 : nil }
     }
 
@@ -44,32 +70,6 @@ public enum AnswerText {
     }
 
     private static let articles = ["a", "an", "the"].map { Array($0.unicodeScalars) }
-
-    /// Puts a space in place of every word that is an article. A word is a run of letters, marks and digits.
-    ///
-    /// In arrays: a `UnicodeScalarView` counts its scalars whenever some are appended.
-    private static func withoutArticles(_ scalars: [Unicode.Scalar]) -> [Unicode.Scalar] {
-        var result: [Unicode.Scalar] = []
-        var word: [Unicode.Scalar] = []
-        func endWord() {
-            result += articles.contains(word) ? [" "] : word
-            word.removeAll(keepingCapacity: true)
-        }
-        for scalar in scalars {
-            if isWordScalar(scalar) {
-                word.append(scalar)
-            } else {
-                endWord()
-                result.append(scalar)
-            }
-        }
-        endWord()
-        return result
-    }
-
-    private static func split(_ scalars: some Collection<Unicode.Scalar>) -> [String] {
-        scalars.split { $0.properties.isWhitespace }.map { String(String.UnicodeScalarView($0)) }
-    }
 
     private static func isDigit(_ scalar: Unicode.Scalar) -> Bool { ("0"..."9").contains(scalar) }
 

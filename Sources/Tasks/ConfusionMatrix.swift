@@ -1,9 +1,10 @@
+import Basics
 import JSON
 
 /// How often each label was given for each right one.
 ///
 /// Counts are kept only where they are not zero, so that ten thousand labels cost no more than their answers.
-public struct ConfusionMatrix: Sendable, Equatable {
+public struct ConfusionMatrix: Sendable {
     /// The task's labels in order, then other names in order of appearance.
     public let labels: [String]
     /// The number of answers.
@@ -15,7 +16,7 @@ public struct ConfusionMatrix: Sendable, Equatable {
         let reference: Int
         let prediction: Int
     }
-    private let indices: [String: Int]
+    private let indices: [ByteText: Int]
     private let cells: [Cell: Int]
     private let referenceTotals: [Int]
     private let predictionTotals: [Int]
@@ -23,10 +24,11 @@ public struct ConfusionMatrix: Sendable, Equatable {
     /// Counts the answers. Where several answers are right, the reference is the one given, or else the first.
     public init(_ answers: [EvaluatedAnswer], labels: [String] = []) {
         var names: [String] = []
-        var indices: [String: Int] = [:]
+        var indices: [ByteText: Int] = [:]
         func index(_ name: String) -> Int {
-            if let index = indices[name] { return index }
-            indices[name] = names.count
+            let key = ByteText(name)
+            if let index = indices[key] { return index }
+            indices[key] = names.count
             names.append(name)
             return names.count - 1
         }
@@ -56,7 +58,9 @@ public struct ConfusionMatrix: Sendable, Equatable {
 
     /// The number of answers `prediction` where `reference` was right.
     public func count(reference: String, prediction: String) -> Int {
-        guard let row = indices[reference], let column = indices[prediction] else { return 0 }
+        guard let row = indices[ByteText(reference)], let column = indices[ByteText(prediction)] else {
+            return 0
+        }
         return cells[Cell(reference: row, prediction: column)] ?? 0
     }
 
@@ -64,7 +68,7 @@ public struct ConfusionMatrix: Sendable, Equatable {
     public var accuracy: Double { total == 0 ? 0 : Double(correct) / Double(total) }
 
     /// 2·TP / (2·TP + FP + FN) of one label; 0 where it neither occurs nor is given.
-    public func f1(of label: String) -> Double { indices[label].map(f1(at:)) ?? 0 }
+    public func f1(of label: String) -> Double { indices[ByteText(label)].map(f1(at:)) ?? 0 }
 
     /// The mean F1 over the labels that occur or are given (as scikit-learn's `average="macro"`).
     public var macroF1: Double {
@@ -96,10 +100,14 @@ public struct ConfusionMatrix: Sendable, Equatable {
         let filled = cells.sorted { left, right in
             (left.key.reference, left.key.prediction) < (right.key.reference, right.key.prediction)
         }
-        for (cell, count) in filled {
-            var row = rows[labels[cell.reference]]?.object ?? JSONObject()
+        var row = JSONObject()
+        for (index, (cell, count)) in filled.enumerated() {
             row[labels[cell.prediction]] = JSONValue(count)
+            guard index + 1 == filled.count || filled[index + 1].key.reference != cell.reference else {
+                continue
+            }
             rows[labels[cell.reference]] = .object(row)
+            row = JSONObject()
         }
         return rows
     }

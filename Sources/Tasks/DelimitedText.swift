@@ -1,3 +1,4 @@
+import Basics
 import JSON
 
 /// Tables as text: comma- or tab-separated values with a header, quoted as RFC 4180 says.
@@ -27,14 +28,15 @@ struct DelimitedText {
         guard let header = try record() else {
             throw TaskError("1: the file is empty; a header with the columns' names was expected")
         }
+        var names: Set<ByteText> = []
         for name in header.fields {
-            guard !name.isEmpty, !columns.contains(name) else {
+            guard !name.isEmpty, names.insert(ByteText(name)).inserted else {
                 throw TaskError(
-                    "\(header.line): the header names the column \"\(name.prefix(40))\" "
+                    "\(header.line): the header names the column \(name.quoted) "
                         + (name.isEmpty ? "with nothing; each column needs a name" : "twice"))
             }
-            columns.append(name)
         }
+        columns = header.fields
     }
 
     /// The next record as an object of strings by column, and the line where it begins; `nil` at the end.

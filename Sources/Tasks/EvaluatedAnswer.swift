@@ -1,5 +1,7 @@
+import Basics
+
 /// An answer beside what would have been right: label names for a task with labels, texts for one without.
-public struct EvaluatedAnswer: Sendable, Hashable {
+public struct EvaluatedAnswer: Sendable {
     /// The answer given.
     public let prediction: String
     /// The right answers; any of them will do. With none, no answer is right.
@@ -14,8 +16,8 @@ public struct EvaluatedAnswer: Sendable, Hashable {
         self.group = group
     }
 
-    /// Whether the answer is one of the right ones, to the letter.
-    public var isCorrect: Bool { references.contains(prediction) }
+    /// Whether the answer is one of the right ones, byte for byte.
+    public var isCorrect: Bool { references.hasSame(as: prediction) }
 
     /// The reference the answer counts against where there must be one: itself when it is right, else the first.
     var reference: String { isCorrect ? prediction : references.first ?? "" }
@@ -23,7 +25,7 @@ public struct EvaluatedAnswer: Sendable, Hashable {
     /// Whether the answer's normal form is that of a right one.
     var matchesNormalized: Bool {
         let given = AnswerText.normalized(prediction)
-        return references.contains { AnswerText.normalized($0) == given }
+        return references.contains { AnswerText.normalized($0).isSame(as: given) }
     }
 
     /// The best F1 of shared words over the right answers (SQuAD's, Rajpurkar et al. 2016).
@@ -34,10 +36,10 @@ public struct EvaluatedAnswer: Sendable, Hashable {
 
     private static func tokenF1(_ given: [String], _ right: [String]) -> Double {
         guard !given.isEmpty, !right.isEmpty else { return given.isEmpty && right.isEmpty ? 1 : 0 }
-        var remaining: [String: Int] = [:]
-        for word in right { remaining[word, default: 0] += 1 }
+        var remaining: [ByteText: Int] = [:]
+        for word in right { remaining[ByteText(word), default: 0] += 1 }
         var shared = 0
-        for word in given {
+        for word in given.map(ByteText.init) {
             guard let count = remaining[word], count > 0 else { continue }
             remaining[word] = count - 1
             shared += 1

@@ -1,19 +1,34 @@
+import Basics
 import JSON
 
 /// A labelled row of a data set, its input already put into the task's template.
-public struct LabelledExample: Sendable, Hashable {
-    /// The template's text for the row.
-    public let text: String
+public struct LabelledExample: Sendable, Equatable {
+    /// The template's text for the row, as its parts.
+    public let input: TemplateText
     /// The right answers, at least one: label names, or texts for a task without labels.
     public let answers: [String]
     /// Ties rows of one question together.
     public let group: String?
 
     /// A labelled row.
-    public init(text: String, answers: [String], group: String? = nil) {
-        self.text = text
+    public init(input: TemplateText, answers: [String], group: String? = nil) {
+        self.input = input
         self.answers = answers
         self.group = group
+    }
+
+    /// A labelled row of a text.
+    public init(text: String, answers: [String], group: String? = nil) {
+        self.init(input: TemplateText(text), answers: answers, group: group)
+    }
+
+    /// The template's text for the row.
+    public var text: String { input.text }
+
+    /// Whether both have the same text, answers and group, by their bytes.
+    public static func == (left: LabelledExample, right: LabelledExample) -> Bool {
+        left.input == right.input && left.answers.elementsEqual(right.answers) { $0.isSame(as: $1) }
+            && left.group.map(ByteText.init) == right.group.map(ByteText.init)
     }
 }
 
@@ -69,7 +84,8 @@ public struct LabelledExampleReader: Sendable {
         public init(file: String) {
             let name = file.lowercased()
             self =
-                name.hasSuffix(".csv") ? .commaSeparated : name.hasSuffix(".tsv") ? .tabSeparated : .jsonLines
+                name.ends(with: ".csv")
+                ? .commaSeparated : name.ends(with: ".tsv") ? .tabSeparated : .jsonLines
         }
     }
 
@@ -122,13 +138,14 @@ public struct LabelledExampleReader: Sendable {
         private let reader: LabelledExampleReader
         private var examples: [LabelledExample] = []
         private var unknown: [String] = []
-        private var seen: Set<String> = []
+        private var seen: Set<ByteText> = []
 
         init(_ reader: LabelledExampleReader) { self.reader = reader }
 
         mutating func add(_ example: LabelledExample) {
             examples.append(example)
-            for label in example.answers where !reader.isKnown(label) && seen.insert(label).inserted {
+            for label in example.answers where !reader.isKnown(label) && seen.insert(ByteText(label)).inserted
+            {
                 unknown.append(label)
             }
         }
@@ -144,17 +161,17 @@ public struct LabelledExampleReader: Sendable {
     private func read(row: ObjectReader<TaskError>) throws(TaskError) -> LabelledExample {
         let answers = try answers(of: row)
         for label in answers where unknownLabels == .refuse && !isKnown(label) {
-            throw TaskError("\"label\": the task has no label \"\(label)\"")
+            throw TaskError("\"label\": the task has no label \(label.quoted)")
         }
         let group = try row["group"]?.read("a string or a number") { $0.bool == nil ? $0.scalarText : nil }
-        return LabelledExample(text: try text(of: row.object), answers: answers, group: group)
+        return LabelledExample(input: try input(of: row.object), answers: answers, group: group)
     }
 
     private func isKnown(_ label: String) -> Bool {
         verbalizer.map { $0.index(ofName: label) != nil } ?? true
     }
 
-    private func text(of row: JSONObject) throws(TaskError) -> String {
+    private func input(of row: JSONObject) throws(TaskError) -> TemplateText {
         // The template's own fields go first: they may include one named "input", or stand beside one that
         // is not the task's.
         let hasFields = template.fields.allSatisfy { row[$0]?.scalarText != nil }
@@ -166,11 +183,12 @@ public struct LabelledExampleReader: Sendable {
         let label = try row.require("label")
         let several = label.value.array == nil ? nil : try label.elements(of: "answers", count: 1...Int.max)
         var answers: [String] = []
+        var seen: Set<ByteText> = []
         for element in several ?? [label] {
             let text = try element.read(
                 "a string, a number, a boolean\(several == nil ? " or an array of them" : "")", \.scalarText)
             let answer = labelMap[text]
-            if !answers.contains(answer) { answers.append(answer) }
+            if seen.insert(ByteText(answer)).inserted { answers.append(answer) }
         }
         return answers
     }

@@ -1,3 +1,5 @@
+import Basics
+
 /// How answers are scored. Raw values are the names in `task.json` and the keys in results. Higher is better for
 /// all of them.
 public enum Metric: String, Sendable, Hashable, CaseIterable {
@@ -52,7 +54,7 @@ public enum Metric: String, Sendable, Hashable, CaseIterable {
             }
         case .pearson, .spearman:
             for name in verbalizer?.names ?? [] where AnswerText.number(name) == nil {
-                throw failure("labels that are numbers, \"\(name)\" is not one")
+                throw failure("labels that are numbers, \(name.quoted) is not one")
             }
         }
     }
@@ -89,11 +91,11 @@ public enum Metric: String, Sendable, Hashable, CaseIterable {
     private static func groupedShare(
         _ answers: [EvaluatedAnswer], passes: (EvaluatedAnswer) -> Bool
     ) -> Double {
-        var groups: [String: Bool] = [:]
+        var groups: [ByteText: Bool] = [:]
         var count = 0
         var passed = 0
         for answer in answers {
-            if let group = answer.group {
+            if let group = answer.group.map(ByteText.init) {
                 groups[group] = (groups[group] ?? true) && passes(answer)
             } else {
                 count += 1
@@ -119,7 +121,8 @@ public enum Metric: String, Sendable, Hashable, CaseIterable {
                 let nearest = known.min(by: { ($0 - value).magnitude < ($1 - value).magnitude })
             else {
                 throw TaskError(
-                    "\(rawValue): the reference \(answer.references) of row \(index + 1) is not a number")
+                    "\(rawValue): the reference \(answer.references.quotedList) of row \(index + 1) is not a number"
+                )
             }
             given.append(value)
             right.append(nearest)

@@ -4,7 +4,7 @@ import T5
 /// What a task is besides its prompt: the content of `task.json`.
 ///
 /// A value of this type keeps all the rules below, whichever initializer made it.
-public struct TaskDefinition: Sendable, Hashable {
+public struct TaskDefinition: Sendable, Equatable {
     /// Bounds of ``maxInputTokens``.
     public static let inputTokenLimits = 1...131_072
     /// Bounds of ``maxNewTokens``.
@@ -60,6 +60,9 @@ public struct TaskDefinition: Sendable, Hashable {
             targetPrefix: targetPrefix, normalize: normalize)
     }
 
+    /// Whether both say the same, byte for byte.
+    public static func == (left: TaskDefinition, right: TaskDefinition) -> Bool { left.json == right.json }
+
     private func validate() throws(TaskError) {
         func check(_ passes: Bool, _ message: @autoclosure () -> String) throws(TaskError) {
             guard passes else { throw TaskError(message()) }
@@ -72,7 +75,7 @@ public struct TaskDefinition: Sendable, Hashable {
         }
         try check(
             TaskName.isValid(name),
-            "\"name\": \"\(name.prefix(160))\" was found; 1 to 128 lower-case letters, digits, \".\", \"_\" and "
+            "\"name\": \(name.quoted) was found; 1 to 128 lower-case letters, digits, \".\", \"_\" and "
                 + "\"-\" were expected, a letter or digit first")
         try check(
             verbalizer.map { $0.labels.count >= 2 } ?? true,

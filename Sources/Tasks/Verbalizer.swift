@@ -1,8 +1,10 @@
+import Basics
+
 /// A task's labels and the texts that stand for them: what is reported is the label's name, what the core is
 /// asked for is its text.
-public struct Verbalizer: Sendable, Hashable {
+public struct Verbalizer: Sendable, Equatable {
     /// One label.
-    public struct Label: Sendable, Hashable {
+    public struct Label: Sendable, Equatable {
         /// The name in data, responses and scores.
         public let name: String
         /// The text the core scores or generates.
@@ -13,6 +15,11 @@ public struct Verbalizer: Sendable, Hashable {
             self.name = name
             self.text = text
         }
+
+        /// Whether both have the same name and text, by their bytes.
+        public static func == (left: Label, right: Label) -> Bool {
+            left.name.isSame(as: right.name) && left.text.isSame(as: right.text)
+        }
     }
 
     /// A verbalizer has at most this many labels.
@@ -20,41 +27,35 @@ public struct Verbalizer: Sendable, Hashable {
 
     /// The labels in the task's order; at least one.
     public let labels: [Label]
-    private let indexByName: [String: Int]
-    private let indexByText: [String: Int]
-    /// Labels by the normal form of their text; `nil` where two labels share one.
-    private let indexByNormalForm: [String: Int?]
+    private let indexByName: [ByteText: Int]
 
     /// Checks the labels: at least one and at most ``maximumCount``, names and texts not blank, no name and no
-    /// text twice (texts are compared with their runs of white space as one space, as SentencePiece reads them).
+    /// text twice. Names and texts are compared by their bytes, texts with their runs of white space as one space, as
+    /// SentencePiece reads them.
     public init(_ labels: [Label]) throws(TaskError) {
         guard (1...Self.maximumCount).contains(labels.count) else {
             throw TaskError("labels: \(labels.count) were found, 1 to \(Self.maximumCount) were expected")
         }
-        var byName: [String: Int] = [:]
-        var byText: [String: Int] = [:]
-        var byNormalForm: [String: Int?] = [:]
+        var byName: [ByteText: Int] = [:]
+        var byText: [ByteText: Int] = [:]
         for (index, label) in labels.enumerated() {
             guard !Self.collapsed(label.name).isEmpty else {
                 throw TaskError("labels[\(index)]: the label's name is empty")
             }
-            guard !Self.collapsed(label.text).isEmpty else {
-                throw TaskError("labels[\(index)]: the text of \"\(label.name)\" is empty")
+            let text = Self.collapsed(label.text)
+            guard !text.isEmpty else {
+                throw TaskError("labels[\(index)]: the text of \(label.name.quoted) is empty")
             }
-            if let earlier = byName.updateValue(index, forKey: label.name) {
-                throw TaskError("labels[\(index)]: \"\(label.name)\" is already labels[\(earlier)]")
+            if let earlier = byName.updateValue(index, forKey: ByteText(label.name)) {
+                throw TaskError("labels[\(index)]: \(label.name.quoted) is already labels[\(earlier)]")
             }
-            if let earlier = byText.updateValue(index, forKey: Self.collapsed(label.text)) {
+            if let earlier = byText.updateValue(index, forKey: ByteText(text)) {
                 throw TaskError(
-                    "labels[\(index)]: the text \"\(label.text)\" is already that of labels[\(earlier)]")
+                    "labels[\(index)]: the text \(label.text.quoted) is already that of labels[\(earlier)]")
             }
-            let normalForm = AnswerText.normalized(label.text)
-            byNormalForm.updateValue(byNormalForm[normalForm] == nil ? index : nil, forKey: normalForm)
         }
         self.labels = labels
         indexByName = byName
-        indexByText = byText
-        indexByNormalForm = byNormalForm
     }
 
     /// The labels' names in order.
@@ -63,33 +64,16 @@ public struct Verbalizer: Sendable, Hashable {
     public var texts: [String] { labels.map(\.text) }
 
     /// The index of the label of this name.
-    public func index(ofName name: String) -> Int? { indexByName[name] }
-
-    /// The text that stands for the label of this name.
-    public func text(forName name: String) -> String? { indexByName[name].map { labels[$0].text } }
-
-    /// The label whose text is `text`, white space aside.
-    public func label(withText text: String) -> Label? {
-        indexByText[Self.collapsed(text)].map { labels[$0] }
-    }
-
-    /// The label that generated text means: the one whose text it is, or else the only one with the same normal
-    /// form (``AnswerText/normalized(_:)``). `nil` when it is none or could be several.
-    public func answerLabel(forText text: String) -> Label? {
-        if let label = label(withText: text) { return label }
-        return indexByNormalForm[AnswerText.normalized(text)].flatMap { $0 }.map { labels[$0] }
-    }
+    public func index(ofName name: String) -> Int? { indexByName[ByteText(name)] }
 
     /// The verbalizer of only these labels, in the order of `names`. A name that the task lacks or that occurs
     /// twice is refused.
     public func restricted(to names: [String]) throws(TaskError) -> Verbalizer {
         var chosen: [Label] = []
         for name in names {
-            guard let index = indexByName[name] else {
-                let known = self.names.prefix(20).map { "\"\($0)\"" }.joined(separator: ", ")
+            guard let index = indexByName[ByteText(name)] else {
                 throw TaskError(
-                    "the task has no label \"\(name)\"; its labels are \(known)\(labels.count > 20 ? ", …" : "")"
-                )
+                    "the task has no label \(name.quoted); its labels are \(self.names.quotedList)")
             }
             chosen.append(labels[index])
         }
@@ -99,10 +83,18 @@ public struct Verbalizer: Sendable, Hashable {
     /// Whether both have the same labels in the same order.
     public static func == (left: Verbalizer, right: Verbalizer) -> Bool { left.labels == right.labels }
 
-    /// Hashes the labels.
-    public func hash(into hasher: inout Hasher) { hasher.combine(labels) }
-
     private static func collapsed(_ text: String) -> String {
-        text.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+        var bytes: [UInt8] = []
+        var isBehindSpace = false
+        for scalar in text.unicodeScalars {
+            guard !scalar.properties.isWhitespace else {
+                isBehindSpace = true
+                continue
+            }
+            if isBehindSpace, !bytes.isEmpty { bytes.append(0x20) }
+            isBehindSpace = false
+            bytes.append(contentsOf: scalar.utf8)
+        }
+        return String(decoding: bytes, as: UTF8.self)
     }
 }

@@ -1,3 +1,10 @@
+/// A text's beginning of so many bytes decides its first ids: no tokenizer reads more for a limit of ids, but ByT5's
+/// where sentinels swallow white space.
+package func mostBytesRead(forIDs limit: Int) -> Int {
+    let length = TextBeginnings.lastLength(limit: limit)
+    return length == Int.max ? length : length + 1
+}
+
 /// The beginnings of a text that are read in turn when only its first pieces are asked for, each four times as long
 /// as the one before.
 ///

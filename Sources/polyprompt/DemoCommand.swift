@@ -49,7 +49,8 @@ struct DemoCommand: ParsableCommand {
         let responses = engine.answer(
             requests.map { request in
                 InferenceRequest(
-                    task: folders[request.task].folder.definition.name, input: .rendered(request.example.text)
+                    task: folders[request.task].folder.definition.name,
+                    input: .rendered(request.example.input)
                 )
             })
         let seconds = (ContinuousClock.now - start) / .seconds(1)

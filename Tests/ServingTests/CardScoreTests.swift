@@ -60,7 +60,7 @@ struct CardScoreTests {
         let reader = try LabelledExampleReader(definition, labelMap: labelMap, unknownLabels: .refuse)
         let examples = try reader.read(Array(bytes), file: path).examples.prefix(Self.rows)
         let responses = fixture.engine().answer(
-            examples.map { InferenceRequest(task: entry.task, input: .rendered($0.text)) })
+            examples.map { InferenceRequest(task: entry.task, input: .rendered($0.input)) })
         let answers = try zip(examples, responses).map { example, response in
             EvaluatedAnswer(prediction: try response.result.get().label ?? "", references: example.answers)
         }

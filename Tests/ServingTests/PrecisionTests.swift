@@ -20,7 +20,7 @@ struct PrecisionTests {
             let reader = try LabelledExampleReader(definition, unknownLabels: .refuse)
             let bytes = try #require(FileManager.default.contents(atPath: file))
             return try reader.read(Array(bytes), file: file).examples.map {
-                InferenceRequest(task: task, input: .rendered($0.text))
+                InferenceRequest(task: task, input: .rendered($0.input))
             }
         }
         #expect(requests.count >= 8 * 30)

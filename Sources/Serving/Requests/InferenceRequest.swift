@@ -1,4 +1,5 @@
 import JSON
+import Tasks
 
 /// One request, as it is written on a line of JSON.
 public struct InferenceRequest: Sendable {
@@ -7,7 +8,7 @@ public struct InferenceRequest: Sendable {
         /// Text for a template with one field, or an object with the template's fields.
         case text(JSONValue)
         /// Text that the template has been applied to already, as labelled examples hold it.
-        case rendered(String)
+        case rendered(TemplateText)
         /// Token ids, used as they are.
         case ids([Int32])
     }
@@ -44,6 +45,9 @@ public struct InferenceRequest: Sendable {
     private static let decodingKeys = ["temperature", "top_p", "top_k", "seed", "num_beams"]
     /// Most labels that a request may bring.
     private static let maximumLabels = 10_000
+    /// Most values that a line may have: more than the longest input, ``TaskDefinition/inputTokenLimits``, and as many
+    /// labels as there may be.
+    public static let maximumValues = 1 << 18
 
     /// Reads a line. The request's id is returned even when the rest cannot be used, so that the error can be
     /// matched with it.
@@ -53,7 +57,7 @@ public struct InferenceRequest: Sendable {
         var id: JSONValue?
         let result = Result { () throws(ServingError) in
             let document: JSONValue
-            do { document = try JSONValue.parse(line) } catch {
+            do { document = try JSONValue.parse(line, maximumValues: maximumValues) } catch {
                 throw ServingError(.invalidJSON, "the line is not JSON: \(error)")
             }
             let reader = try ValueReader(document, nullIsAbsent: true) {

@@ -126,7 +126,7 @@ public struct RequestPreparer: Sendable {
     private func ids(
         _ input: InferenceRequest.Input, _ definition: TaskDefinition
     ) throws(ServingError) -> (ids: [Int32], isTruncated: Bool) {
-        let text: String
+        let text: TemplateText
         switch input {
         case .ids(let ids):
             try check(ids, definition)
@@ -165,14 +165,22 @@ public struct RequestPreparer: Sendable {
 }
 
 extension TaskDefinition {
+    /// As much of a text as is read for the task's limit of ids. A text in which nothing is repeated is the whole one,
+    /// which tokenizers look through by themselves.
+    package func beginning(of input: TemplateText) -> (text: String, isWhole: Bool) {
+        input.text(upTo: max(input.partBytes, mostBytesRead(forIDs: maxInputTokens)))
+    }
+
     /// The ids of text that the template has been applied to: cut at the task's limit, with the end-of-sequence
     /// id kept as the last.
     ///
     /// - Throws: `ServingError` when the tokenizer has ids that the core lacks.
     package func inputIDs(
-        of text: String, tokenizer: any Tokenizer, configuration: T5Configuration
+        of input: TemplateText, tokenizer: any Tokenizer, configuration: T5Configuration
     ) throws(ServingError) -> (ids: [Int32], isTruncated: Bool) {
-        let (ids, isTruncated) = tokenizer.encode(text, limit: maxInputTokens)
+        let (text, isWhole) = beginning(of: input)
+        let (ids, isCut) = tokenizer.encode(text, limit: maxInputTokens)
+        let isTruncated = isCut || !isWhole
         for id in ids where id >= configuration.vocabularySize {
             throw ServingError(
                 .idOutOfRange,

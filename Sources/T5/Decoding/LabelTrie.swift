@@ -18,18 +18,25 @@ public struct LabelTrie: Sendable {
     /// - Parameter labels: Each label's ids, at least one each; for a task's labels the end-of-sequence id is
     ///   the last, so that no label is the prefix of another.
     public init(_ labels: [[Int32]]) {
+        struct Edge: Hashable {
+            let node: Int
+            let token: Int32
+        }
         var nodes = [Node(token: -1, parent: -1)]
         var paths: [[Int]] = []
+        var children: [Edge: Int] = [:]
         for label in labels {
             var node = 0
             var path: [Int] = []
             for token in label {
-                if let child = nodes[node].children.first(where: { nodes[$0].token == token }) {
+                let edge = Edge(node: node, token: token)
+                if let child = children[edge] {
                     node = child
                 } else {
                     nodes.append(Node(token: token, parent: node))
                     nodes[node].children.append(nodes.count - 1)
                     node = nodes.count - 1
+                    children[edge] = node
                 }
                 path.append(node)
             }
@@ -55,9 +62,10 @@ public struct LabelTrie: Sendable {
         return nodes.indices.filter { isNeeded[$0] }
     }
 
-    /// For each id of a label the ids over which scoring by the labels takes its probability: those of the
-    /// children of its node's parent, in the trie's order.
-    package func candidates(of label: Int) -> [[Int32]] {
-        paths[label].map { node in nodes[nodes[node].parent].children.map { nodes[$0].token } }
+    /// For each id of each label the ids over which scoring by the labels takes its probability: those of the
+    /// children of its node's parent, in the trie's order. Labels with the same parents share them.
+    package var candidates: [[[Int32]]] {
+        let tokens = nodes.map { node in node.children.map { nodes[$0].token } }
+        return paths.map { path in path.map { tokens[nodes[$0].parent] } }
     }
 }

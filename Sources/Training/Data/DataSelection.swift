@@ -44,19 +44,22 @@ struct DataSelection: Sendable {
         }
         var generator = SplitMix64(seed: seed, stream: DataStream.fewShot)
         generator.shuffle(&train)
-        var counts: [String: Int] = [:]
+        var counts: [ByteText: Int] = [:]
         // Rows without labels are of one class.
         self.train = train.filter { index in
-            let label = data.definition.verbalizer == nil ? "" : data.train[index].example.answers[0]
+            let label = ByteText(
+                data.definition.verbalizer == nil ? "" : data.train[index].example.answers[0])
             counts[label, default: 0] += 1
             return counts[label, default: 0] <= fewShot
         }.sorted()
-        let short = (data.definition.verbalizer?.names ?? [""]).filter { counts[$0, default: 0] < fewShot }
+        let short = (data.definition.verbalizer?.names ?? [""]).filter {
+            counts[ByteText($0), default: 0] < fewShot
+        }
         notice =
             short.isEmpty
             ? nil
             : "\(data.source.train): fewer than \(fewShot) rows of "
-                + short.prefix(5).map { "\"\($0)\"" }.joined(separator: ", ")
+                + short.prefix(5).map(\.quoted).joined(separator: ", ")
                 + (short.count > 5 ? " and \(short.count - 5) more classes" : "")
     }
 
@@ -64,10 +67,10 @@ struct DataSelection: Sendable {
     private static func heldOut(
         _ data: TaskData, share: Double, _ generator: inout SplitMix64
     ) throws(TrainingError) -> Set<Int> {
-        var groups: [String: [Int]] = [:]
-        var order: [String] = []
+        var groups: [[UInt8]: [Int]] = [:]
+        var order: [[UInt8]] = []
         for (index, row) in data.train.enumerated() {
-            let key = row.example.group.map { "group " + $0 } ?? "text " + row.example.text
+            let key = row.example.group.map { SHA256.digest(of: Array("group \($0)".utf8)) } ?? row.textHash
             if groups[key] == nil { order.append(key) }
             groups[key, default: []].append(index)
         }

@@ -1,3 +1,4 @@
+import Basics
 import Serving
 import T5
 import Tasks
@@ -12,6 +13,8 @@ struct EncodedExample: Sendable {
     let ids: [Int32]
     /// Whether the text was cut at the task's limit.
     let isTruncated: Bool
+    /// The SHA-256 of the text, as far as the core reads it.
+    let textHash: [UInt8]
 }
 
 /// What the decoder is to answer, ended by the end-of-sequence id.
@@ -19,8 +22,11 @@ struct EncodedAnswer: Sendable {
     let ids: [Int32]
     /// The ids among which label scoring chooses at each place; `nil` for free text.
     let candidates: [[Int32]]?
+    /// The ids of all labels, which all answers share, where probabilities are over all pieces; else `nil`.
+    let labels: [[Int32]]?
+
     /// The ids of the task's other labels, where probabilities are over all pieces; else `nil`.
-    let alternatives: [[Int32]]?
+    var alternatives: [[Int32]]? { labels?.filter { $0 != ids } }
 }
 
 /// A task's definition and rows, made ready for a core.
@@ -76,7 +82,7 @@ final class TaskData: Sendable {
         hashes = [("train", trainFile.hash), ("dev", dev?.file.hash), ("test", test?.file.hash)].compactMap {
             role, hash in hash.map { (role, $0) }
         }
-        notices = Self.notices(definition, trainFile, [dev?.file, test?.file].compactMap { $0 }, answers)
+        notices = Self.notices(definition, (trainFile, train), [dev, test].compactMap { $0 }, answers)
     }
 
     /// The ids of each training row's answers. They are never cut: a label or text too long is refused.
@@ -84,11 +90,10 @@ final class TaskData: Sendable {
         _ file: LabelledFile, _ served: ServedTask, tokenizer: any Tokenizer
     ) throws(TrainingError) -> [[EncodedAnswer]] {
         if let verbalizer = served.definition.verbalizer, let labels = served.labels {
-            let encoded = labels.ids.indices.map { index in
+            let encoded = zip(labels.ids, labels.trie.candidates).map { ids, candidates in
                 EncodedAnswer(
-                    ids: labels.ids[index], candidates: labels.trie.candidates(of: index),
-                    alternatives: served.definition.normalize == .labels
-                        ? nil : labels.ids.indices.filter { $0 != index }.map { labels.ids[$0] })
+                    ids: ids, candidates: candidates,
+                    labels: served.definition.normalize == .labels ? nil : labels.ids)
             }
             return file.examples.map { example in
                 example.answers.compactMap { verbalizer.index(ofName: $0) }.map { encoded[$0] }
@@ -101,7 +106,7 @@ final class TaskData: Sendable {
                     try example.answers.map { text throws(ServingError) in
                         EncodedAnswer(
                             ids: try ServedTask.encode(text, tokenizer, "the answer"), candidates: nil,
-                            alternatives: nil)
+                            labels: nil)
                     })
             } catch {
                 throw TrainingError("\(file.path): row \(index + 1): \(error.message)")
@@ -111,29 +116,29 @@ final class TaskData: Sendable {
     }
 
     private static func notices(
-        _ definition: TaskDefinition, _ train: LabelledFile, _ others: [LabelledFile],
-        _ answers: [[EncodedAnswer]]
+        _ definition: TaskDefinition, _ train: (file: LabelledFile, rows: [EncodedExample]),
+        _ others: [(file: LabelledFile, rows: [EncodedExample])], _ answers: [[EncodedAnswer]]
     ) -> [String] {
         var notices: [String] = []
-        let texts = Set(train.examples.map(\.text))
-        for file in others {
+        let texts = Set(train.rows.map(\.textHash))
+        for (file, rows) in others {
             if !file.unknownLabels.isEmpty {
-                let names = file.unknownLabels.prefix(5).map { "\"\($0)\"" }.joined(separator: ", ")
+                let names = file.unknownLabels.prefix(5).map(\.quoted).joined(separator: ", ")
                 notices.append(
                     "\(file.path): the task has no label \(names)\(file.unknownLabels.count > 5 ? ", …" : ""); "
                         + "such rows count as wrong")
             }
-            let shared = file.examples.count { texts.contains($0.text) }
+            let shared = rows.count { texts.contains($0.textHash) }
             if shared > 0 {
                 notices.append(
-                    "\(file.path): \(shared) of \(file.examples.count) texts are also in \(train.path)")
+                    "\(file.path): \(shared) of \(rows.count) texts are also in \(train.file.path)")
             }
         }
         let limit = definition.maxNewTokens
         let long = answers.count { $0.contains { $0.candidates == nil && $0.ids.count > limit } }
         if long > 0 {
             notices.append(
-                "\(train.path): \(long) answers have more ids than max_new_tokens (\(limit)) lets serving generate"
+                "\(train.file.path): \(long) answers have more ids than max_new_tokens (\(limit)) lets serving generate"
             )
         }
         return notices
@@ -151,8 +156,11 @@ extension EncodedExample {
         let encoded = pool.map(examples) { example in
             Result { () throws(ServingError) in
                 let (ids, isTruncated) = try definition.inputIDs(
-                    of: example.text, tokenizer: tokenizer, configuration: configuration)
-                return EncodedExample(example: example, ids: ids, isTruncated: isTruncated)
+                    of: example.input, tokenizer: tokenizer, configuration: configuration)
+                let text = definition.beginning(of: example.input).text
+                return EncodedExample(
+                    example: example, ids: ids, isTruncated: isTruncated,
+                    textHash: SHA256.digest(of: Array(text.utf8)))
             }
         }
         do {

@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 import PromptStore
 import Serving
@@ -72,7 +73,7 @@ final class Evaluator {
         of engine: InferenceEngine, _ task: String, _ examples: [LabelledExample]
     ) throws(TrainingError) -> Answers {
         let responses = engine.answer(
-            examples.map { InferenceRequest(task: task, input: .rendered($0.text)) })
+            examples.map { InferenceRequest(task: task, input: .rendered($0.input)) })
         return try read(responses[...], examples)
     }
 
@@ -85,12 +86,14 @@ final class Evaluator {
         for (response, example) in zip(responses, examples) {
             let answer: InferenceResponse.Answer
             do { answer = try response.result.get() } catch {
-                throw TrainingError("the engine refused the row \"\(example.text.prefix(60))\": \(error)")
+                throw TrainingError(
+                    "the engine refused the row \(example.input.text(upTo: 200).text.quoted): \(error)")
             }
             predictions.append(answer.label ?? answer.output ?? "")
             guard let scores = answer.scores else { continue }
             hasScores = true
-            let right = scores.filter { example.answers.contains($0.label) }.map(\.probability).max() ?? 0
+            let labels = Set(example.answers.map(ByteText.init))
+            let right = scores.filter { labels.contains(ByteText($0.label)) }.map(\.probability).max() ?? 0
             total += log(max(right, 1e-30))
         }
         return Answers(

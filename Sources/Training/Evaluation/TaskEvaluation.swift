@@ -1,3 +1,4 @@
+import Basics
 import JSON
 import PromptStore
 import Serving
@@ -74,20 +75,21 @@ public final class TaskEvaluation {
             }
         var results: [Result] = []
         var members: [(task: ServedTask, prompt: [Float])] = []
-        var files: [TaskDefinition: LabelledFile] = [:]
+        var files: [ByteText: LabelledFile] = [:]
         for reference in references {
             let resolution = try resolve(reference)
             let definition = try definition(of: resolution)
             let file: LabelledFile
-            if let known = files[definition] {
+            let key = Self.key(definition)
+            if let known = files[key] {
                 file = known
             } else {
                 file = try LabelledFile(path: data, for: definition, labelMap: labelMap, unknownLabels: .keep)
-                files[definition] = file
+                files[key] = file
                 if !file.unknownLabels.isEmpty {
                     notice(
                         "\(data): the task has no label "
-                            + file.unknownLabels.prefix(5).map { "\"\($0)\"" }.joined(separator: ", ")
+                            + file.unknownLabels.prefix(5).map(\.quoted).joined(separator: ", ")
                             + "; such rows count as wrong")
                 }
             }
@@ -106,7 +108,7 @@ public final class TaskEvaluation {
             members.append(try member(manifest, definition))
         }
         if case .ensemble(_, let combination) = subject, let first = members.first,
-            let file = files[first.task.definition]
+            let file = files[Self.key(first.task.definition)]
         {
             let name = references.joined(separator: ",")
             let ensemble: ResolvedTask
@@ -122,6 +124,11 @@ public final class TaskEvaluation {
                     answers.predictions))
         }
         return results
+    }
+
+    /// The same for equal definitions.
+    private static func key(_ definition: TaskDefinition) -> ByteText {
+        ByteText(JSONValue.object(definition.json).line)
     }
 
     private func result(
