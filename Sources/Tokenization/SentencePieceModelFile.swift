@@ -14,6 +14,11 @@
 struct SentencePieceModelFile {
     /// Pieces are a few characters long; the library's own later limit is 8,000 bytes.
     static let maximumPieceBytes = 1024
+    /// Most pieces that a model may have; mT5's, the largest of T5's family, has a quarter of them.
+    static let maximumPieces = 1 << 20
+    /// The description of the training may have this many bytes. It may hold lists, whose entries take the library far
+    /// more memory than bytes.
+    static let maximumTrainerBytes = 1 << 20
     /// The library has room for so many user-defined pieces of which each is the beginning of the next.
     static let maximumNestedPieces = 64
 
@@ -27,7 +32,8 @@ struct SentencePieceModelFile {
     private(set) var separators: [UInt8] = [0x20, 0x09, 0x0A, 0x0D]
 
     private let bytes: [UInt8]
-    private var userDefined: [[UInt8]] = []
+    private var userDefined: [Range<Int>] = []
+    private var trainerBytes = 0
     private var hasBytePieces = false
     private var hasNormalisationTable = false
     private var selfTests: [Range<Int>] = []
@@ -66,21 +72,29 @@ struct SentencePieceModelFile {
         )
     }
 
-    private func fields(_ range: Range<Int>) throws(TokenizerError) -> [ProtocolBufferField] {
-        guard let fields = ProtocolBufferField.list(bytes, range) else {
-            throw failure("the protocol buffer breaks off or is malformed at bytes \(range)")
-        }
-        return fields
+    /// The next field of a message, `nil` at its end.
+    private func next(_ fields: inout ProtocolBufferFields) throws(TokenizerError) -> ProtocolBufferField? {
+        if let field = fields.next() { return field }
+        guard !fields.isMalformed else { throw failure("the protocol buffer breaks off or is malformed") }
+        return nil
     }
 
     /// `TrainerSpec`: treat_whitespace_as_suffix 24.
     private mutating func checkTrainer(_ range: Range<Int>) throws(TokenizerError) {
-        for field in try fields(range) where field.number == 24 { separators = [] }
+        trainerBytes += range.count
+        guard trainerBytes <= Self.maximumTrainerBytes else {
+            throw failure("its trainer_spec has more than \(Self.maximumTrainerBytes) bytes")
+        }
+        var fields = ProtocolBufferFields(bytes, range)
+        while let field = try next(&fields) {
+            if field.number == 24 { separators = [] }
+        }
     }
 
     /// `ModelProto`: pieces 1, trainer_spec 2, normalizer_spec 3, self_test_data 4, denormalizer_spec 5.
     private mutating func checkModel() throws(TokenizerError) {
-        for field in try fields(bytes.indices) {
+        var fields = ProtocolBufferFields(bytes, bytes.indices)
+        while let field = try next(&fields) {
             guard case .bytes(let range) = field.value else { continue }
             switch field.number {
             case 1: try checkPiece(range)
@@ -101,7 +115,8 @@ struct SentencePieceModelFile {
     private mutating func checkPiece(_ range: Range<Int>) throws(TokenizerError) {
         var text: Range<Int> = range.lowerBound..<range.lowerBound
         var isUserDefined = false
-        for field in try fields(range) {
+        var fields = ProtocolBufferFields(bytes, range)
+        while let field = try next(&fields) {
             switch (field.number, field.value) {
             case (1, .bytes(let range)): text = range
             // A type unknown to the library leaves an earlier one standing, so any of them counts.
@@ -112,23 +127,28 @@ struct SentencePieceModelFile {
             }
         }
         pieceCount += 1
+        guard pieceCount <= Self.maximumPieces else {
+            throw failure("it has more than \(Self.maximumPieces) pieces")
+        }
         guard text.count <= Self.maximumPieceBytes else {
             throw failure("a piece has \(text.count) bytes, more than \(Self.maximumPieceBytes)")
         }
         guard !bytes[text].contains(0) else { throw failure("a piece contains a NUL") }
         // White space in a piece is ▁, in UTF-8 E2 96 81.
-        let rest = bytes[text].dropFirst()
         if bytes[text].contains(0x20)
-            || rest.indices.contains(where: { bytes[$0..<text.upperBound].starts(with: [0xE2, 0x96, 0x81]) })
+            || text.dropFirst().dropLast(2).contains(where: {
+                bytes[$0] == 0xE2 && bytes[$0 + 1] == 0x96 && bytes[$0 + 2] == 0x81
+            })
         {
             separators = []
         }
-        if isUserDefined { userDefined.append(Array(bytes[text])) }
+        if isUserDefined { userDefined.append(text) }
     }
 
     /// `NormalizerSpec`: precompiled_charsmap 2.
     private mutating func checkNormalizer(_ range: Range<Int>, isForText: Bool) throws(TokenizerError) {
-        for field in try fields(range) {
+        var fields = ProtocolBufferFields(bytes, range)
+        while let field = try next(&fields) {
             guard field.number == 2, case .bytes(let range) = field.value, !range.isEmpty else { continue }
             let (fault, spaces) = CharacterMapCheck.check(bytes[range])
             if let fault { throw failure("the normalisation table (precompiled_charsmap) \(fault)") }
@@ -140,10 +160,10 @@ struct SentencePieceModelFile {
 
     /// The length of the longest chain of user-defined pieces of which each is a beginning of the next.
     private func nesting() -> Int {
-        var chain: [[UInt8]] = []
+        var chain: [Range<Int>] = []
         var longest = 0
-        for piece in userDefined.sorted(by: { $0.lexicographicallyPrecedes($1) }) {
-            while let last = chain.last, !piece.starts(with: last) { chain.removeLast() }
+        for piece in userDefined.sorted(by: { bytes[$0].lexicographicallyPrecedes(bytes[$1]) }) {
+            while let last = chain.last, !bytes[piece].starts(with: bytes[last]) { chain.removeLast() }
             chain.append(piece)
             longest = max(longest, chain.count)
         }

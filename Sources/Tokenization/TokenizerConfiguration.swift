@@ -1,3 +1,4 @@
+import Basics
 import JSON
 
 /// What `tokenizer_config.json` says that changes ids: the class and the sentinels.
@@ -61,7 +62,7 @@ struct TokenizerConfiguration: Sendable, Equatable {
         for (key, token) in reader["added_tokens_decoder"]?.value.object ?? JSONObject() {
             guard let number = content(token).flatMap(number) else { continue }
             guard let id = Int32(key), id >= 0, id < Int32.max else {
-                throw reader.refusal("added_tokens_decoder has the key \"\(key)\", which is no id")
+                throw reader.refusal("added_tokens_decoder has the key \(key.quoted), which is no id")
             }
             let flags = token.object
             sentinels.append(
@@ -86,9 +87,10 @@ struct TokenizerConfiguration: Sendable, Equatable {
 
     /// The number of the sentinel with this text.
     private static func number(_ text: String) -> Int? {
-        guard text.hasPrefix("<extra_id_"), text.hasSuffix(">"),
+        // As bytes: the token is anybody's text.
+        guard text.utf8.count <= Sentinels.maximumBytes, text.begins(with: "<extra_id_"),
             let number = Int(text.dropFirst("<extra_id_".count).dropLast()),
-            (0..<Sentinels.maximumCount).contains(number), text == "<extra_id_\(number)>"
+            (0..<Sentinels.maximumCount).contains(number), text.isSame(as: "<extra_id_\(number)>")
         else { return nil }
         return number
     }

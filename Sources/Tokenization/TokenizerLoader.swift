@@ -3,7 +3,7 @@ import Basics
 /// Finds the tokenizer of a core.
 public enum TokenizerLoader {
     /// The most that a model file may have; mT5's, the largest of T5's family, has 4 MiB.
-    static let maximumModelBytes = 64 << 20
+    static let maximumModelBytes = 16 << 20
     /// The most that `tokenizer_config.json` may have.
     static let maximumConfigurationBytes = 16 << 20
 
