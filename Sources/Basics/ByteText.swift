@@ -71,3 +71,11 @@ extension Sequence<String> {
     /// Whether a text of the same bytes is among these: for a few texts that the program knows.
     package func hasSame(as text: String) -> Bool { contains { $0.isSame(as: text) } }
 }
+
+extension Dictionary where Key == ByteText {
+    /// The value of a text.
+    public subscript(text: String) -> Value? {
+        get { self[ByteText(text)] }
+        set { self[ByteText(text)] = newValue }
+    }
+}

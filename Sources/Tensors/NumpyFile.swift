@@ -29,29 +29,33 @@ public enum NumpyFile {
         guard length <= 65_536, length <= bytes.count - start else {
             throw malformed("its header claims \(length) bytes, the file has \(bytes.count - start)")
         }
-        let header = String(decoding: bytes[start..<start + length], as: UTF8.self)
+        let header = UnsafeRawBufferPointer(rebasing: bytes[start..<start + length])
         guard let type = field("descr", of: header), let order = field("fortran_order", of: header),
             let shape = field("shape", of: header)
         else { throw malformed("its header lacks descr, fortran_order or shape") }
-        let types: [String: ElementType] = ["'<f4'": .float32, "'<f2'": .float16]
-        guard let elementType = types[type] else {
-            throw TensorError("\(path) has elements of type \(type); '<f4' or '<f2' was expected")
+        guard
+            let elementType = [("'<f4'", ElementType.float32), ("'<f2'", .float16)].first(where: {
+                $0.0.isSame(as: type)
+            })?.1
+        else {
+            throw TensorError("\(path) has elements of type \(type.excerpt); '<f4' or '<f2' was expected")
         }
-        guard order == "False" else {
+        guard order.isSame(as: "False") else {
             throw TensorError("\(path) is in column-major order; save it with order='C'")
         }
-        let extents = shape.dropFirst().dropLast().split(separator: ",").map { part in
-            Int(String(part.filter { $0 != " " }))
+        let extents = shape.utf8.dropFirst().dropLast().split(separator: UInt8(ascii: ",")).map { part in
+            Int(String(decoding: part.filter { $0 != 0x20 }, as: UTF8.self))
         }
         guard extents.count == 2, let rows = extents[0], let columns = extents[1], rows >= 0, columns >= 0
         else {
-            throw TensorError("\(path) has shape \(shape); a matrix [rows, width] was expected")
+            throw TensorError("\(path) has shape \(shape.excerpt); a matrix [rows, width] was expected")
         }
         let (count, overflow) = rows.multipliedReportingOverflow(by: columns)
         let available = (bytes.count - start - length) / elementType.size
         guard !overflow, count == available, (bytes.count - start - length) % elementType.size == 0 else {
             throw malformed(
-                "shape \(shape) does not agree with the \(bytes.count - start - length) bytes of data")
+                "shape \(shape.excerpt) does not agree with the \(bytes.count - start - length) bytes of data"
+            )
         }
         let values = [Float](unsafeUninitializedCapacity: count) { storage, initialized in
             if let first = storage.baseAddress {
@@ -63,13 +67,15 @@ public enum NumpyFile {
     }
 
     /// The text of a value in the header's dictionary.
-    private static func field(_ name: String, of header: String) -> String? {
-        guard let key = header.range(of: "'\(name)':") else { return nil }
-        let rest = header[key.upperBound...].drop { $0 == " " }
-        if rest.first == "(" {
-            guard let close = rest.firstIndex(of: ")") else { return nil }
-            return String(rest[...close])
+    private static func field(_ name: String, of header: UnsafeRawBufferPointer) -> String? {
+        let key = Array("'\(name)':".utf8)
+        guard let range = header.firstRange(of: key) else { return nil }
+        let rest = header[range.upperBound...].drop { $0 == 0x20 }
+        if rest.first == UInt8(ascii: "(") {
+            guard let close = rest.firstIndex(of: UInt8(ascii: ")")) else { return nil }
+            return String(decoding: rest[...close], as: UTF8.self)
         }
-        return String(rest.prefix { $0 != "," && $0 != "}" && $0 != " " })
+        let value = rest.prefix { $0 != UInt8(ascii: ",") && $0 != UInt8(ascii: "}") && $0 != 0x20 }
+        return String(decoding: value, as: UTF8.self)
     }
 }

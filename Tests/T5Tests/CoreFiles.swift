@@ -19,8 +19,8 @@ struct CoreFiles {
         let file = try SafetensorsFile(path: directory + "/model.safetensors")
         tensors = [:]
         for (name, entry) in file.entries {
-            guard let stored = try file.tensor(name) else { continue }
-            tensors[name] = FileTensor(
+            guard let stored = try file.tensor(name.string) else { continue }
+            tensors[name.string] = FileTensor(
                 type: entry.elementType, shape: entry.shape, bytes: Array(stored.bytes))
         }
     }

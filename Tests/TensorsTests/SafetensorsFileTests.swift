@@ -45,7 +45,7 @@ struct SafetensorsFileTests {
             "types.safetensors", TensorFile.safetensors(header: header, data: data))
 
         let file = try SafetensorsFile(path: path)
-        #expect(file.metadata == ["a": "b"])
+        #expect(file.metadata.count == 1 && file.metadata["a"] == "b")
         #expect(try file.tensor("f32")?.values() == [1.5, -2])
         #expect(try file.tensor("f16")?.values() == [1.5, 0x1p-24, .infinity, -2])
         #expect(try file.tensor("bf16")?.values() == [1.5, -2])
@@ -133,7 +133,7 @@ struct SafetensorsFileTests {
                 try mutated.write(to: URL(fileURLWithPath: path))
                 if let file = try? SafetensorsFile(path: path) {
                     accepted += 1
-                    for name in file.entries.keys { _ = try? file.tensor(name)?.values() }
+                    for name in file.entries.keys.map(\.string) { _ = try? file.tensor(name)?.values() }
                 }
             }
         }

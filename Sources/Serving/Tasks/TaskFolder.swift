@@ -16,7 +16,7 @@ public struct TaskFolder: Sendable {
     /// How the file stores the prompt.
     public let storedType: PromptElementType
     /// The prompt file's metadata: `core_fingerprint` binds it to a core, the rest is its recipe.
-    public let metadata: [String: String]
+    public let metadata: [ByteText: String]
     /// Where the prompt was read.
     public let path: String
 
@@ -76,9 +76,9 @@ public struct TaskFolder: Sendable {
 
     private static func readSafetensors(
         _ path: String
-    ) throws -> (SoftPrompt, PromptElementType, [String: String]) {
+    ) throws -> (SoftPrompt, PromptElementType, [ByteText: String]) {
         let file = try SafetensorsFile(path: path)
-        let only = file.entries.count == 1 ? file.entries.keys.first : nil
+        let only = file.entries.count == 1 ? file.entries.keys.first?.string : nil
         guard let name = file.entries[tensorName] != nil ? tensorName : only,
             let tensor = try file.tensor(name)
         else {
@@ -90,7 +90,8 @@ public struct TaskFolder: Sendable {
         guard tensor.shape.count == 2 else {
             throw ServingError(
                 .taskUnusable,
-                "\(path): tensor \(name) has shape \(tensor.shape); [rows, d_model] was expected")
+                "\(path): tensor \(name.excerpt) has shape \(tensor.shape.shown); [rows, d_model] was expected"
+            )
         }
         return (
             try SoftPrompt(rows: tensor.shape[0], width: tensor.shape[1], values: tensor.values()),
@@ -118,15 +119,15 @@ public struct TaskFolder: Sendable {
         if let bound = metadata[Self.fingerprintKey], bound != core.fingerprint {
             throw ServingError(
                 .wrongCore,
-                "\(path) was made for the core \(bound); this core is \(core.fingerprint)")
+                "\(path) was made for the core \(bound.excerpt); this core is \(core.fingerprint)")
         }
         // Whatever would keep the task from being served is said now, not with the first request.
         if tokenizer != nil || definition.verbalizer == nil {
             _ = try ServedTask(manifest: nil, definition: definition, tokenizer: tokenizer)
         }
         var provenance = JSONObject()
-        for (key, value) in metadata.sorted(by: { $0.key < $1.key }) where key != "format" {
-            provenance[key] = .string(value)
+        for (key, value) in metadata.sorted(by: { $0.key < $1.key }) where !key.string.isSame(as: "format") {
+            provenance[key.string] = .string(value)
         }
         do {
             return Publication(

@@ -7,14 +7,14 @@ import Tensors
 /// `model.safetensors.index.json` lists.
 struct T5Checkpoint {
     let directory: String
-    private let fileOfTensor: [String: SafetensorsFile]
+    private let fileOfTensor: [ByteText: SafetensorsFile]
 
     /// Opens the file or shards and checks their headers; no tensor is read yet.
     init(directory: String) throws(T5Error) {
         self.directory = directory
         let single = directory + "/model.safetensors"
         let index = directory + "/model.safetensors.index.json"
-        var fileOfTensor: [String: SafetensorsFile] = [:]
+        var fileOfTensor: [ByteText: SafetensorsFile] = [:]
         do {
             if FileManager.default.fileExists(atPath: single) {
                 let file = try SafetensorsFile(path: single)
@@ -33,18 +33,20 @@ struct T5Checkpoint {
         self.fileOfTensor = fileOfTensor
     }
 
-    private static func shards(index: String, directory: String) throws -> [String: SafetensorsFile] {
+    private static func shards(index: String, directory: String) throws -> [ByteText: SafetensorsFile] {
         let bytes: [UInt8]
         do { bytes = try readRegularFile(index, limit: FileLimit.index) } catch {
             throw T5Error(.unreadable, wrapping: error)
         }
         let map = try ObjectReader(parsing: bytes, at: index) { T5Error(.weights, $0) }
             .require("weight_map").object()
-        var files: [String: SafetensorsFile] = [:]
-        var fileOfTensor: [String: SafetensorsFile] = [:]
+        var files: [ByteText: SafetensorsFile] = [:]
+        var fileOfTensor: [ByteText: SafetensorsFile] = [:]
         for name in map.object.keys {
             let shard = try map.require(name).read("a plain file name") { value in
-                value.string.flatMap { ["", ".", ".."].contains($0) || $0.contains("/") ? nil : $0 }
+                value.string.flatMap {
+                    ["", ".", ".."].hasSame(as: $0) || $0.utf8.contains(UInt8(ascii: "/")) ? nil : $0
+                }
             }
             let file: SafetensorsFile
             if let known = files[shard] {
@@ -54,7 +56,8 @@ struct T5Checkpoint {
                 files[shard] = file
             }
             guard file.entries[name] != nil else {
-                throw T5Error(.weights, "\(index) places \(name) in \(shard), which does not hold it")
+                throw T5Error(
+                    .weights, "\(index) places \(name.excerpt) in \(shard.excerpt), which does not hold it")
             }
             fileOfTensor[name] = file
         }
@@ -68,7 +71,7 @@ struct T5Checkpoint {
     }
 
     /// All tensor names.
-    var names: some Collection<String> { fileOfTensor.keys }
+    var names: some Collection<String> { fileOfTensor.keys.lazy.map(\.string) }
 
     /// The first of several names that the checkpoint holds, checked for its shape.
     func find(_ names: [String], shape: [Int]) throws(T5Error) -> StoredTensor? {
@@ -80,7 +83,7 @@ struct T5Checkpoint {
             guard tensor.shape == shape else {
                 throw T5Error(
                     .weights,
-                    "\(file.path): tensor \(name) has shape \(tensor.shape); "
+                    "\(file.path): tensor \(name) has shape \(tensor.shape.shown); "
                         + "config.json makes it \(shape)")
             }
             return tensor

@@ -1,3 +1,4 @@
+import Basics
 import Tensors
 
 /// Tensors from a core directory.
@@ -17,14 +18,18 @@ struct T5CheckpointSource: T5TensorSource {
     private static func refuseSurplusLayers(_ checkpoint: T5Checkpoint, _ c: T5Configuration) throws(T5Error)
     {
         for name in checkpoint.names {
-            let parts = name.split(separator: ".", maxSplits: 3)
-            guard parts.count > 2, parts[1] == "block", let index = Int(parts[2]) else { continue }
+            // By bytes: a name may be anything.
+            let parts = name.utf8.split(separator: UInt8(ascii: "."), maxSplits: 3).prefix(3).map {
+                $0.count > 20 ? "" : String(Substring($0))
+            }
+            guard parts.count > 2, parts[1].isSame(as: "block"), let index = Int(parts[2]) else { continue }
             let layers =
-                parts[0] == "encoder" ? c.encoderLayers : parts[0] == "decoder" ? c.decoderLayers : Int.max
+                parts[0].isSame(as: "encoder")
+                ? c.encoderLayers : parts[0].isSame(as: "decoder") ? c.decoderLayers : Int.max
             if index >= layers {
                 throw T5Error(
                     .weights,
-                    "\(checkpoint.directory) holds \(name), but its config.json states \(layers) "
+                    "\(checkpoint.directory) holds \(name.excerpt), but its config.json states \(layers) "
                         + "\(parts[0]) layers")
             }
         }

@@ -46,12 +46,12 @@ struct Checkpoint {
         let state = try ObjectReader(parsing: text.utf8, failure: { refuse("its state: \($0)") }).object
         var arrays: [NamedValues] = []
         // In the order of the file, which the hash goes by.
-        for (name, _) in file.entries.sorted(by: {
+        for name in file.entries.sorted(by: {
             ($0.value.range.lowerBound, $0.key) < ($1.value.range.lowerBound, $1.key)
-        }) {
+        }).map(\.key.string) {
             do {
                 guard let tensor = try file.tensor(name), tensor.elementType == .float32 else {
-                    throw refuse("\(name) is not float32")
+                    throw refuse("\(name.excerpt) is not float32")
                 }
                 arrays.append(NamedValues(name: name, values: tensor.values()))
             } catch let error as TrainingError {

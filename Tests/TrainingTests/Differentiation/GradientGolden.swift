@@ -33,7 +33,7 @@ struct GradientGolden {
         prompts = [try values("prompt.0"), try values("prompt.1")]
         gradients = [try values("gradient.0"), try values("gradient.1")]
         var weights: [String: [Float]] = [:]
-        for name in file.entries.keys where name.hasPrefix("weight.") {
+        for name in file.entries.keys.map(\.string) where name.hasPrefix("weight.") {
             weights[String(name.dropFirst("weight.".count))] = try values(name)
         }
         self.weights = weights

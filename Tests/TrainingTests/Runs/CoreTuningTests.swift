@@ -53,7 +53,7 @@ struct CoreTuningTests {
         let before = try SafetensorsFile(path: Repository.core + "/model.safetensors")
         let after = try SafetensorsFile(path: folder.file("out/core/model.safetensors"))
         var changed: [String] = []
-        for name in before.entries.keys.sorted() where after.entries[name] != nil {
+        for name in before.entries.keys.sorted().map(\.string) where after.entries[name] != nil {
             if try before.tensor(name)?.values() != after.tensor(name)?.values() { changed.append(name) }
         }
         #expect(

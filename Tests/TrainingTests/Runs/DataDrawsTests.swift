@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 import JSON
 import TestSupport
@@ -69,7 +70,7 @@ struct DataDrawsTests {
 
 extension TemporaryFolder {
     /// The metadata of a task folder's prompt.
-    func metadata(_ out: String) throws -> [String: String] {
+    func metadata(_ out: String) throws -> [ByteText: String] {
         try storedPrompt(out).metadata
     }
 }
