@@ -12,15 +12,28 @@ package struct ReportOptions: ParsableArguments {
             valueName: "file"))
     package var json: String?
 
-    /// Gives a report as a table on standard output, and as JSON too where that is asked for.
+    /// Opens the file, so that one that cannot be written is known before anything is measured.
+    package func open() throws(FileError) -> Report {
+        guard let json, json != "-" else { return Report(isObjectOnly: json != nil, file: nil) }
+        return Report(isObjectOnly: false, file: try OutputFile(path: json))
+    }
+}
+
+/// A report that is to be given.
+package struct Report {
+    /// Whether standard output gets the object instead of the table.
+    fileprivate let isObjectOnly: Bool
+    fileprivate let file: OutputFile?
+
+    /// Gives the report as a table on standard output, and as JSON too where that is asked for.
     package func give(_ table: String, json object: JSONObject) throws(FileError) {
-        if json != "-" { try StandardOutput.print(table) }
-        guard let json else { return }
         let text = JSONValue.object(object).indented
-        if json == "-" {
+        if isObjectOnly {
             try StandardOutput.print(text, terminator: "")
         } else {
-            try writeFile(Array(text.utf8), to: json)
+            try StandardOutput.print(table)
         }
+        try file?.write(Array(text.utf8))
+        try file?.commit()
     }
 }

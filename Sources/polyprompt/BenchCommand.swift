@@ -80,6 +80,7 @@ struct BenchCommand: ParsableCommand {
     }
 
     func run() throws {
+        let report = try report.open()
         var progress = ProgressLine()
         let executable = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
         let settings = BenchmarkSettings(

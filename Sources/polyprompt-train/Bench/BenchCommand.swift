@@ -57,6 +57,7 @@ struct BenchCommand: ParsableCommand {
     }
 
     func run() throws {
+        let report = try report.open()
         var progress = ProgressLine()
         let benchmark = StepBenchmark(
             core: core, precision: try precision ?? .preferred(by: Processor.current()),
