@@ -16,7 +16,9 @@ struct AdaptCommand: ParsableCommand {
             al. 2021).
 
             Writes a new core directory and prints {"steps", "seconds", "loss": {"before", "after"}}, the loss an id on \
-            text held out. Ctrl-C saves a checkpoint beside it; the same command with --resume goes on from there.
+            text held out. Ctrl-C, SIGTERM and SIGHUP save a checkpoint beside it, and one is saved with the first \
+            step and every 30 seconds. With --resume one command can be started again and again: it begins, goes on \
+            from the checkpoint bit for bit, or says that the directory is finished and changes nothing.
             """)
 
     @Option(help: ArgumentHelp("The core: a Hugging Face T5 directory with a tokenizer.", valueName: "dir"))
@@ -55,11 +57,20 @@ struct AdaptCommand: ParsableCommand {
 
     @OptionGroup var threads: ThreadOptions
 
-    @Flag(help: "Go on from the checkpoint beside --out.")
+    @Flag(help: "Go on from the checkpoint beside --out; begin where there is none.")
     var resume = false
 
+    @Flag(help: "Begin anew where there is a checkpoint; a core directory is never replaced.")
+    var overwrite = false
+
+    func validate() throws {
+        guard !(resume && overwrite) else {
+            throw ValidationError(
+                "--resume goes on from a checkpoint and --overwrite replaces it; give one of them")
+        }
+    }
+
     func run() throws {
-        Interruption.watch()
         var settings = AdaptationSettings(core: core, texts: text)
         settings.steps = steps
         settings.batch = batch
@@ -70,10 +81,19 @@ struct AdaptCommand: ParsableCommand {
         settings.dropout = dropout
         settings.seed = seed
         settings.threads = threads.threads
+        if resume, let outcome = try CoreAdaptation.outcome(of: settings, at: out) {
+            try StandardOutput.print(JSONValue.object(outcome.json).line)
+            StandardError.print("the adaptation in \(out) is finished; nothing was changed")
+            return
+        }
         var progress = ProgressLine()
+        let adaptation = try CoreAdaptation(settings, to: out, resume: resume, overwrite: overwrite) {
+            StandardError.print("warning: \($0)")
+        }
+        Interruption.watch()
         let outcome: CoreAdaptation.Outcome
         do {
-            outcome = try CoreAdaptation(settings, to: out, resume: resume).run(
+            outcome = try adaptation.run(
                 isInterrupted: { Interruption.isRequested },
                 progress: { step, loss in
                     progress.show("step \(step)/\(steps), loss \(loss.formatted(digits: 3))")

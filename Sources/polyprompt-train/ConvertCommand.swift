@@ -33,13 +33,17 @@ struct ConvertCommand: ParsableCommand {
     @Option(help: ArgumentHelp("File to write, or - for standard output.", valueName: "file"))
     var output = "-"
 
+    func validate() throws {
+        guard output != input else { throw ValidationError("--output would replace the file itself") }
+    }
+
     func run() throws {
         let names = SuperGLUE.allCases.map(\.rawValue).joined(separator: ", ")
         guard let set = dataSet.map({ SuperGLUE(name: $0) }) ?? SuperGLUE(path: input) else {
             throw CommandError("which data set \(input) is of is not known; give --data-set, one of \(names)")
         }
-        let rows = try set.convert(readFile(input, limit: FileLimit.data), file: input)
         let writer = try LineWriter(path: output)
+        let rows = try set.convert(readFile(input, limit: FileLimit.data), file: input)
         for row in rows { try writer.write(.object(row)) }
         try writer.commit()
         StandardError.print("\(rows.count) rows of \(set.rawValue)")

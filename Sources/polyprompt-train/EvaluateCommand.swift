@@ -1,4 +1,5 @@
 import ArgumentParser
+import Basics
 import CommandSupport
 import Foundation
 import JSON
@@ -39,8 +40,7 @@ struct EvaluateCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Labelled rows: JSON Lines, .csv or .tsv with a header.", valueName: "file"))
     var data: String
 
-    @Option(help: ArgumentHelp("The file's labels under the task's names: FROM=TO,…", valueName: "map"))
-    var map: String?
+    @OptionGroup var labels: LabelMapOptions
 
     @Option(help: "Also let the tasks answer as one: mean (of probabilities) or majority.")
     var combine: Combination?
@@ -61,11 +61,25 @@ struct EvaluateCommand: ParsableCommand {
         guard publish == nil || combine != nil else {
             throw ValidationError("--publish names an ensemble, which --combine makes")
         }
+        if let publish, !TaskName.isValid(publish) {
+            throw ValidationError(
+                "--publish is \(publish.prefix(200)); 1 to 128 of a-z, 0-9, \".\", \"_\" and \"-\", beginning with a letter "
+                    + "or digit, were expected")
+        }
+        guard predictions == nil || predictions != data else {
+            throw ValidationError("--predictions would replace --data; name another file")
+        }
     }
 
     func run() throws {
-        let labelMap = try map.map { try LabelMap(parsing: $0) } ?? LabelMap()
+        let labelMap = try labels.map.map { try LabelMap(parsing: $0) } ?? LabelMap()
+        // What could keep the results from being written or named is known before they are computed.
+        let writer = try predictions.map { try LineWriter(path: $0) }
+        if !FileManager.default.fileExists(atPath: self.store) {
+            throw CommandError("there is no prompt store \(self.store)")
+        }
         let store = try PromptStore(path: store, mode: publish == nil ? .readOnly : .readWrite)
+        let members = try publish == nil ? [] : self.members(of: store)
         let pool = compute.makePool()
         let core = try compute.loadCore(pool)
         guard
@@ -81,20 +95,23 @@ struct EvaluateCommand: ParsableCommand {
         if single.count > 1 {
             try StandardOutput.print(JSONValue.object(TaskEvaluation.summary(Array(single))).line)
         }
-        if let predictions { try write(results, to: predictions) }
+        if let writer { try write(results, to: writer) }
         guard let publish, let combine else { return }
-        let members = try tasks.map { reference in
+        let alias = try store.setAlias(publish, to: .ensemble(members: members, combine: combine))
+        StandardError.print("\(alias.name): \(alias.target)")
+    }
+
+    /// The versions that the ensemble is to have.
+    private func members(of store: PromptStore) throws -> [TaskVersion] {
+        try tasks.map { reference in
             guard case .task(let manifest) = try store.resolve(reference) else {
                 throw CommandError("\(reference) is an ensemble itself; a version was expected")
             }
             return manifest.id
         }
-        let alias = try store.setAlias(publish, to: .ensemble(members: members, combine: combine))
-        StandardError.print("\(alias.name): \(alias.target)")
     }
 
-    private func write(_ results: [TaskEvaluation.Result], to path: String) throws {
-        let writer = try LineWriter(path: path)
+    private func write(_ results: [TaskEvaluation.Result], to writer: LineWriter) throws {
         for result in results {
             for (row, answer) in result.predictions.enumerated() {
                 try writer.write([

@@ -21,10 +21,17 @@ struct FitCommand: ParsableCommand {
                 --learning-rate 0.03,0.3 --seeds 5
 
             --out becomes a task folder (several jobs: a folder each, and summary.json) with train.json, log.jsonl, \
-            curves.svg and result.json, which also goes to standard output, a line a job. Ctrl-C saves a checkpoint \
-            in --out; the same command with --resume goes on from there, bit for bit.
+            curves.svg and result.json, which also goes to standard output, a line a job. Ctrl-C, SIGTERM and SIGHUP \
+            save a checkpoint in --out, and one is saved with the first step and every 30 seconds.
 
-            Exit status: 0 when everything was trained, 130 when it was interrupted, 1 when it failed.
+            With --resume one command can be started again and again: it begins, goes on from the checkpoint bit for \
+            bit, or says that the run is finished and changes nothing. For a run that has begun --out and --resume \
+            are enough. Without it an --out that has a run is refused, unless --overwrite replaces that.
+
+            What could keep the result from being written or published (names, store, disk, every row of every file, \
+            metric and labels) is looked at before the first step.
+
+            Exit status: 0 when everything was trained and published, 130 when it was interrupted, 1 when it failed.
             """)
 
     @OptionGroup var compute: RunOptions
@@ -35,21 +42,39 @@ struct FitCommand: ParsableCommand {
     @Option(help: ArgumentHelp("The folder that is written.", valueName: "dir"))
     var out: String
 
-    @Flag(help: "Go on from the checkpoint in --out.")
+    @Flag(help: "Go on from the checkpoint in --out; begin where there is none.")
     var resume = false
 
+    @Flag(help: "Replace the run in --out.")
+    var overwrite = false
+
     @OptionGroup(title: "Data") var data: DataOptions
+    @OptionGroup(title: "Data") var labels: LabelMapOptions
     @OptionGroup(title: "Method") var method: MethodOptions
     @OptionGroup(title: "Optimization") var optimization: OptimizationOptions
     @OptionGroup(title: "Publishing") var publishing: PublishingOptions
 
+    func validate() throws {
+        guard !(resume && overwrite) else {
+            throw ValidationError("--resume goes on with a run and --overwrite replaces it; give one of them")
+        }
+    }
+
     func run() throws {
-        Interruption.watch()
-        let description = try describe()
+        let folder = RunFolder(path: out)
+        let description = try describe(folder)
+        if resume, folder.state == .finished {
+            for result in try folder.results(of: description) {
+                try StandardOutput.print(JSONValue.object(result).line)
+            }
+            StandardError.print("the run in \(out) is finished; nothing was changed")
+            return
+        }
         var progress = ProgressLine()
-        let run = try TrainingRun(description, folder: out, resume: resume) { notice in
+        let run = try TrainingRun(description, folder: out, resume: resume, overwrite: overwrite) { notice in
             StandardError.print("warning: \(notice)")
         }
+        Interruption.watch()
         let results: [JobResult]
         do {
             results = try run.run(
@@ -63,27 +88,28 @@ struct FitCommand: ParsableCommand {
         }
         for result in results { try StandardOutput.print(JSONValue.object(result.json).line) }
         StandardError.print(summary(results))
+        guard run.failures.isEmpty else { throw CommandError(run.failures.joined(separator: "\n")) }
     }
 
     /// The file's settings with the options put over them.
-    private func describe() throws -> RunDescription {
+    private func describe(_ folder: RunFolder) throws -> RunDescription {
         var settings = JSONObject()
         var place = "the options"
-        // A run is resumed with the settings that it wrote down.
-        if let file = config ?? (resume && compute.core == nil ? out + "/train.json" : nil) {
+        if let file = config {
             let bytes = try readFile(file, limit: FileLimit.settings)
             settings = try ObjectReader(parsing: bytes, at: file) { CommandError($0) }.object
             place = file
+        } else if resume, compute.core == nil {
+            // A run is resumed with the settings that it wrote down.
+            settings = try folder.settings()
+            place = out + "/train.json"
         }
-        let groups: [any SettingOptions] = [compute, data, method, optimization, publishing]
-        for (given, value) in groups.flatMap({ Array($0.settings) }) {
-            // One that is given replaces the file's other way of saying the same.
-            for (key, other) in [
-                ("steps", "epochs"), ("epochs", "steps"), ("seed", "seeds"), ("seeds", "seed"),
-            ]
-            where key == given { settings[other] = nil }
-            settings[given] = value
-        }
+        let groups: [any SettingOptions] = [compute, data, labels, method, optimization, publishing]
+        let options = groups.flatMap { Array($0.settings) }
+        // One that is given replaces the file's other way of saying the same.
+        for (key, other) in [("steps", "epochs"), ("epochs", "steps"), ("seed", "seeds"), ("seeds", "seed")]
+        where options.contains(where: { $0.key == key }) { settings[other] = nil }
+        for (key, value) in options { settings[key] = value }
         return try RunDescription(json: settings, at: place)
     }
 

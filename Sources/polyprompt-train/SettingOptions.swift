@@ -216,9 +216,6 @@ struct DataOptions: SettingOptions {
     @Option(help: ArgumentHelp("Rows that are asked once, at the end.", valueName: "file"))
     var test: String?
 
-    @Option(help: ArgumentHelp("The files' labels under the task's names: FROM=TO,…", valueName: "map"))
-    var map: String?
-
     @Option(help: ArgumentHelp("Train on this many rows a class, drawn by the seed.", valueName: "k"))
     var fewShot: SettingValues?
 
@@ -226,6 +223,12 @@ struct DataOptions: SettingOptions {
         help: ArgumentHelp(
             "The share of the training rows that --dev is made of without a file.", valueName: "x"))
     var devShare: SettingValues?
+}
+
+/// What labels of the files are called.
+struct LabelMapOptions: SettingOptions {
+    @Option(help: ArgumentHelp("The files' labels under the task's names: FROM=TO,…", valueName: "map"))
+    var map: String?
 }
 
 /// Where the result goes.

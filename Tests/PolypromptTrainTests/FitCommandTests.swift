@@ -58,29 +58,76 @@ struct FitCommandTests {
         #expect(try folder.json("out/summary.json")["results"]?.array?.count == 1)
     }
 
-    @Test("Ctrl-C saves a checkpoint, and --resume ends as if there had been none")
-    func interruption() throws {
-        let settings =
-            data + ["--dev", rows, "--steps", "80", "--batch", "2", "--rows", "3", "--method", "prompt"]
-        let whole = try fit(settings, out: "whole")
-        #expect(whole.status == 0, "\(whole.errors)")
-        let stopped = try fit(settings, out: "parts") { process in
-            // The log's first line is written just before the first step.
+    /// A run of so many steps that ends with the signal as soon as it has a checkpoint.
+    private func interrupted(_ steps: Int, by signal: Int32, _ settings: [String]) throws -> Command {
+        try fit(settings + ["--steps", "\(steps)"], out: "parts") { process in
             let deadline = ContinuousClock.now + .seconds(60)
-            while !folder.exists("parts/log.jsonl"), ContinuousClock.now < deadline { usleep(5_000) }
-            kill(process.processIdentifier, SIGINT)
+            while !folder.exists("parts/checkpoint.safetensors"), process.isRunning,
+                ContinuousClock.now < deadline
+            {
+                usleep(2_000)
+            }
+            kill(process.processIdentifier, signal)
         }
+    }
+
+    @Test("Ctrl-C, SIGTERM and SIGHUP save a checkpoint", arguments: [SIGINT, SIGTERM, SIGHUP])
+    func signals(signal: Int32) throws {
+        let stopped = try interrupted(10_000_000, by: signal, data + ["--dev", rows, "--batch", "2"])
         #expect(stopped.status == 130 && stopped.output.isEmpty)
         #expect(stopped.errors.contains("--resume"), "\(stopped.errors)")
         #expect(folder.exists("parts/checkpoint.safetensors") && !folder.exists("parts/result.json"))
-        let refused = try fit(settings, out: "parts")
-        #expect(refused.status == 1 && refused.errors.contains("--resume"))
-        let other = try fit(["--resume", "--learning-rate", "0.2"], out: "parts")
-        #expect(other.status == 1 && other.errors.contains("setting"), "\(other.errors)")
+    }
+
+    @Test("one command, started again and again, ends as if it had been started once")
+    func interruption() throws {
+        let settings = data + ["--dev", rows, "--batch", "2", "--rows", "3", "--method", "prompt"]
+        // A machine that is fast enough to end before the signal comes gets more steps.
+        var steps = 40
+        var stopped = try interrupted(steps, by: SIGINT, settings)
+        while stopped.status == 0, steps < 1_000_000 {
+            steps *= 4
+            try folder.remove("parts")
+            stopped = try interrupted(steps, by: SIGINT, settings)
+        }
+        #expect(stopped.status == 130)
+        let command = settings + ["--steps", "\(steps)"]
+        let refused = try fit(command, out: "parts")
+        #expect(refused.status == 1 && refused.errors.contains("--overwrite"))
+        for arguments in [["--resume", "--learning-rate", "0.2"], command + ["--resume", "--seed", "3"]] {
+            let other = try fit(arguments, out: "parts")
+            #expect(other.status == 1 && other.errors.contains("setting"), "\(other.errors)")
+        }
         let resumed = try fit(["--resume"], out: "parts")
         #expect(resumed.status == 0 && !folder.exists("parts/checkpoint.safetensors"), "\(resumed.errors)")
+        // Not begun, it begins.
+        let whole = try fit(command + ["--resume"], out: "whole")
+        #expect(whole.status == 0, "\(whole.errors)")
         let prompts = try ["whole", "parts"].map { try folder.bytes("\($0)/prompt.safetensors") }
         #expect(prompts[0] == prompts[1])
+        // Finished, it says so.
+        func times() throws -> [String: Date?] {
+            let names = try FileManager.default.contentsOfDirectory(atPath: folder.file("whole")) + ["."]
+            return try Dictionary(
+                uniqueKeysWithValues: names.map { name in
+                    let path = folder.file("whole/\(name)")
+                    return (
+                        name,
+                        try FileManager.default.attributesOfItem(atPath: path)[.modificationDate] as? Date
+                    )
+                })
+        }
+        let before = try times()
+        for arguments in [command + ["--resume"], ["--resume"]] {
+            let finished = try fit(arguments, out: "whole")
+            #expect(finished.status == 0 && finished.output == whole.output)
+            #expect(finished.errors.contains("is finished"), "\(finished.errors)")
+        }
+        #expect(try fit(command + ["--resume", "--seed", "3"], out: "whole").errors.contains("seed"))
+        #expect(try fit(command, out: "whole").errors.contains("--overwrite"))
+        #expect(try fit(["--resume"], out: "never").errors.contains("never has no run to go on from"))
+        #expect(try times() == before)
+        #expect(try fit(data + quick + ["--overwrite"], out: "whole").status == 0)
     }
 
     @Test(
@@ -89,13 +136,18 @@ struct FitCommandTests {
             (["--rows", "0"], "rows"), (["--learning-rate", "x"], "\"learning_rate\": the string \"x\""),
             (["--train", "/nowhere.csv"], "/nowhere.csv"), (["--method", "magic"], "magic"),
             (["--core", "/nowhere"], "/nowhere"), (["--publish", "x"], "store"),
-            (["--resume"], "no checkpoint"),
+            (["--resume", "--overwrite"], "give one of them"),
+            (["--steps", "4", "--epochs", "1"], "steps and epochs"),
+            (["--seed", "1", "--seeds", "2"], "seed and seeds"), (["--store", "/nowhere"], "store"),
+            (["--publish", "Urg", "--store", "/nowhere"], "Urg"),
+            (["--dev", "x", "--dev-share", "0.1"], "dev_share"),
             (["--config", "/nowhere.json"], "/nowhere.json"), (["--init", "task:x"], "--store"),
         ])
     func refusals(arguments: [String], message: String) throws {
         let refused = try fit(data + quick + arguments)
-        #expect(refused.status == 1 && refused.output.isEmpty)
+        #expect([1, 64].contains(refused.status) && refused.output.isEmpty)
         #expect(refused.errors.contains(message), "\(refused.errors)")
+        #expect(!folder.exists("out"))
     }
 
     @Test("every setting of the file is an option")

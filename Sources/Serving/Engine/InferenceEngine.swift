@@ -115,7 +115,11 @@ public final class InferenceEngine {
     // MARK: Requests in, answers out
 
     /// Answers requests, in their order. Nothing else may be waiting or being generated.
-    public func answer(_ requests: [InferenceRequest]) -> [InferenceResponse] {
+    ///
+    /// - Parameter isCancelled: Asked between iterations; when it says so, the answers that there are are returned.
+    public func answer(
+        _ requests: [InferenceRequest], isCancelled: () -> Bool = { false }
+    ) -> [InferenceResponse] {
         let prepared = pool.map(requests) { [preparer] request in
             Result { () throws(ServingError) in try preparer.prepare(request) }
         }
@@ -128,7 +132,7 @@ public final class InferenceEngine {
                 responses[place] = InferenceResponse(id: requests[place].id, result: .failure(error))
             }
         }
-        while !isIdle {
+        while !isIdle, !isCancelled() {
             for answered in step() { responses[places[answered.ticket] ?? -1] = answered.response }
         }
         return requests.indices.compactMap { responses[$0] }

@@ -14,6 +14,8 @@ struct CoreDirectory {
         "config.json", "generation_config.json", "spiece.model", "tokenizer.json", "tokenizer_config.json",
         "special_tokens_map.json", "added_tokens.json",
     ]
+    /// Everything that is ever written there.
+    static let files = copied + ["model.safetensors"]
 
     /// - Parameter types: How to store a tensor of that name; float32 where none is given.
     func write(_ tensors: [StoredTensor], types: [String: ElementType]) throws {

@@ -39,8 +39,12 @@ final class Evaluator {
 
     /// Answers for all candidates, in mixed batches as they are served.
     ///
-    /// - Throws: `TrainingError` when the engine refuses a row.
-    func answers(_ candidates: [Candidate]) throws(TrainingError) -> [Answers] {
+    /// - Parameter isInterrupted: Asked again and again.
+    /// - Returns: A candidate's answers, or why the engine refused one of its rows.
+    /// - Throws: `TrainingError` when it was asked to stop.
+    func answers(
+        _ candidates: [Candidate], isInterrupted: () -> Bool = { false }
+    ) throws(TrainingError) -> [Result<Answers, TrainingError>] {
         let names = candidates.indices.map { "candidate-\($0)" }
         let tasks = zip(names, candidates).map { name, candidate in
             (name, ResolvedTask(name, candidate.task, prompt: candidate.prompt))
@@ -50,30 +54,38 @@ final class Evaluator {
         let requests = zip(names, candidates).flatMap { name, candidate in
             candidate.rows.map { InferenceRequest(task: name, input: .ids($0.ids)) }
         }
-        var responses = engine.answer(requests)[...]
-        var answers: [Answers] = []
+        var responses = try Self.responses(of: engine, requests, isInterrupted)[...]
+        var answers: [Result<Answers, TrainingError>] = []
         for candidate in candidates {
+            let own = responses.prefix(candidate.rows.count)
             answers.append(
-                try Self.read(responses.prefix(candidate.rows.count), candidate.rows.map(\.example)))
+                Result { () throws(TrainingError) in
+                    try Self.read(own, candidate.rows.map(\.example))
+                })
             responses = responses.dropFirst(candidate.rows.count)
         }
         return answers
     }
 
-    /// The answers of a task of a store, its texts read anew.
-    func answers(
-        _ task: String, of store: PromptStore, _ examples: [LabelledExample]
-    ) throws(TrainingError) -> Answers {
-        let engine = InferenceEngine(core: core, tokenizer: tokenizer, store: store, pool: pool)
-        return try Self.answers(of: engine, task, examples)
+    /// All answers.
+    private static func responses(
+        of engine: InferenceEngine, _ requests: [InferenceRequest], _ isInterrupted: () -> Bool
+    ) throws(TrainingError) -> [InferenceResponse] {
+        let responses = engine.answer(requests, isCancelled: isInterrupted)
+        guard responses.count == requests.count else {
+            throw TrainingError.interruption("interrupted while rows were being answered")
+        }
+        return responses
     }
 
     /// The answers of a task that an engine serves.
     static func answers(
-        of engine: InferenceEngine, _ task: String, _ examples: [LabelledExample]
+        of engine: InferenceEngine, _ task: String, _ examples: [LabelledExample],
+        isInterrupted: () -> Bool = { false }
     ) throws(TrainingError) -> Answers {
-        let responses = engine.answer(
-            examples.map { InferenceRequest(task: task, input: .rendered($0.input)) })
+        let responses = try responses(
+            of: engine, examples.map { InferenceRequest(task: task, input: .rendered($0.input)) },
+            isInterrupted)
         return try read(responses[...], examples)
     }
 
@@ -91,6 +103,11 @@ final class Evaluator {
             }
             predictions.append(answer.label ?? answer.output ?? "")
             guard let scores = answer.scores else { continue }
+            if let label = scores.first(where: { !$0.probability.isFinite }) {
+                throw TrainingError(
+                    "the row \"\(example.text.prefix(60))\": the probability of \"\(label.label)\" is not a number"
+                )
+            }
             hasScores = true
             let labels = Set(example.answers.map(ByteText.init))
             let right = scores.filter { labels.contains(ByteText($0.label)) }.map(\.probability).max() ?? 0
@@ -122,6 +139,18 @@ public struct Scores: Sendable, Equatable {
         } catch {
             throw TrainingError(wrapping: error)
         }
+        if let (metric, value) = values.first(where: { !$0.value.isFinite }) {
+            throw TrainingError("the metric \(metric.rawValue) is \(value); a number was expected")
+        }
+    }
+
+    /// The scores of the right answers themselves.
+    ///
+    /// - Throws: `TrainingError` when a metric cannot be computed of these references.
+    static func ofReferences(
+        _ examples: [LabelledExample], _ definition: TaskDefinition
+    ) throws(TrainingError) -> Scores {
+        try Scores(examples.map { $0.answers.first ?? "" }, examples, definition)
     }
 
     /// The value of the task's own metric.

@@ -73,7 +73,9 @@ public final class TaskEvaluation {
             switch subject {
             case .tasks(let references), .ensemble(let references, _): references
             }
-        var results: [Result] = []
+        // Everything is read before anything is computed.
+        var asked:
+            [(reference: String, resolution: Resolution, file: LabelledFile, definition: TaskDefinition)] = []
         var members: [(task: ServedTask, prompt: [Float])] = []
         var files: [ByteText: LabelledFile] = [:]
         for reference in references {
@@ -93,34 +95,34 @@ public final class TaskEvaluation {
                             + "; such rows count as wrong")
                 }
             }
-            let engine = InferenceEngine(core: core, tokenizer: tokenizer, store: store, pool: pool)
-            let answers = try Evaluator.answers(of: engine, reference, file.examples)
-            let (name, version): (String?, Int?) =
-                if case .task(let manifest) = resolution { (manifest.name, manifest.version) } else {
-                    (nil, nil)
-                }
-            results.append(
-                try result(reference, name, version, definition, file.examples, answers.predictions))
+            do { _ = try Scores.ofReferences(file.examples, definition) } catch { throw error.at(data) }
+            asked.append((reference, resolution, file, definition))
             guard case .ensemble = subject else { continue }
             guard case .task(let manifest) = resolution else {
                 throw TrainingError("\(reference) is an ensemble itself; a version was expected")
             }
             members.append(try member(manifest, definition))
         }
-        if case .ensemble(_, let combination) = subject, let first = members.first,
-            let file = files[Self.key(first.task.definition)]
-        {
-            let name = references.joined(separator: ",")
-            let ensemble: ResolvedTask
-            do { ensemble = try ResolvedTask(name, members, combination: combination) } catch {
-                throw TrainingError(wrapping: error)
-            }
+        let together = try ensemble(subject, members)
+
+        var results: [Result] = []
+        for (reference, resolution, file, definition) in asked {
+            let engine = InferenceEngine(core: core, tokenizer: tokenizer, store: store, pool: pool)
+            let answers = try answers(of: engine, reference, file.examples)
+            let (name, version): (String?, Int?) =
+                if case .task(let manifest) = resolution { (manifest.name, manifest.version) } else {
+                    (nil, nil)
+                }
+            results.append(
+                try result(reference, name, version, definition, file.examples, answers.predictions))
+        }
+        if let (name, ensemble, combination) = together, let first = asked.first {
             let engine = InferenceEngine(
                 core: core, tokenizer: tokenizer, candidates: [name: ensemble], pool: pool)
-            let answers = try Evaluator.answers(of: engine, name, file.examples)
+            let answers = try answers(of: engine, name, first.file.examples)
             results.append(
                 try result(
-                    "\(combination.rawValue) of \(name)", nil, nil, first.task.definition, file.examples,
+                    "\(combination.rawValue) of \(name)", nil, nil, first.definition, first.file.examples,
                     answers.predictions))
         }
         return results
@@ -129,6 +131,27 @@ public final class TaskEvaluation {
     /// The same for equal definitions.
     private static func key(_ definition: TaskDefinition) -> ByteText {
         ByteText(JSONValue.object(definition.json).line)
+    }
+
+    /// The ensemble that is asked, where there is one.
+    private func ensemble(
+        _ subject: Subject, _ members: [(task: ServedTask, prompt: [Float])]
+    ) throws(TrainingError) -> (name: String, task: ResolvedTask, combination: Combination)? {
+        guard case .ensemble(let references, let combination) = subject else { return nil }
+        let name = references.joined(separator: ",")
+        do {
+            return (name, try ResolvedTask(name, members, combination: combination), combination)
+        } catch {
+            throw TrainingError(wrapping: error)
+        }
+    }
+
+    private func answers(
+        of engine: InferenceEngine, _ task: String, _ examples: [LabelledExample]
+    ) throws(TrainingError) -> Evaluator.Answers {
+        do { return try Evaluator.answers(of: engine, task, examples) } catch {
+            throw error.at("the task \(task)")
+        }
     }
 
     private func result(

@@ -18,6 +18,14 @@ public enum TrainingMethod: String, CaseIterable, Sendable {
     case ulpt
     /// For each row the weights of a mix of sampled embeddings.
     case superpos
+
+    /// Whether the prompt goes through a network, which has a learning rate of its own.
+    var hasNetwork: Bool {
+        switch self {
+        case .residualMLP1, .residualMLP2, .residualLSTM1, .residualLSTM2: true
+        case .prompt, .full, .dpt, .ulpt, .superpos: false
+        }
+    }
 }
 
 /// The function between a bottleneck network's two layers.

@@ -92,7 +92,7 @@ extension JobSettings {
         "steps", "epochs", "batch", "accumulation", "evaluate_every", "patience", "dropout", "few_shot",
         "dev_share", "seed",
     ]
-    private static let methodKeys = distinct(TrainingMethod.allCases.flatMap(MethodSettings.keys(of:)))
+    static let methodKeys = distinct(TrainingMethod.allCases.flatMap(MethodSettings.keys(of:)))
     private static let optimizerKeys = distinct(
         (OptimizerSettings.adamW(AdamWSettings()).json.keys
             + OptimizerSettings.adafactor(AdafactorSettings()).json.keys).filter { $0 != "name" })

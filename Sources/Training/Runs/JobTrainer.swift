@@ -35,9 +35,8 @@ struct JobTrainer {
 
     /// Takes one step of every job.
     ///
-    /// - Parameter notice: Called with a warning about jobs whose numbers left the range of single precision.
-    /// - Throws: `TrainingError` when the core refuses a job's very first step.
-    mutating func step(_ jobs: [PromptJob], notice: (String) -> Void) throws(TrainingError) {
+    /// A job whose numbers leave the range of single precision ends.
+    mutating func step(_ jobs: [PromptJob]) {
         var prompts: [[Float]] = []
         var items: [Item] = []
         for (index, job) in jobs.enumerated() {
@@ -60,9 +59,7 @@ struct JobTrainer {
         }
         for (job, sums) in zip(jobs, sums) where !job.isFinished {
             if let failure = sums.failure {
-                guard job.step > 0 else { throw TrainingError(failure.message) }
-                notice("\(job.description.folder): training ended after step \(job.step): \(failure.message)")
-                job.diverge()
+                job.diverge(failure.message, in: job.step + 1)
             } else {
                 job.finishStep(gradient: sums.gradient, losses: sums.losses)
             }

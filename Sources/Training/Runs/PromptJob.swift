@@ -37,6 +37,8 @@ final class PromptJob {
     var best: Best?
     var reports: [TrainingReport] = []
     var ending: Ending?
+    /// What became of the job's numbers, and in which step; `nil` while nothing is wrong.
+    var failure: String?
 
     let parameterization: (any PromptParameterization)?
     let weights: TunedWeights?
@@ -93,11 +95,23 @@ final class PromptJob {
 
     /// The settings with what follows from the data filled in.
     var resolvedSettings: JSONObject {
-        var object = description.settings.json
+        var object = description.settingsInEffect
         if description.settings.length == nil { object["steps"] = JSONValue(totalSteps) }
         object["evaluate_every"] = JSONValue(interval)
         return object
     }
+
+    /// Values of the prompt; 0 for full tuning.
+    var promptCount: Int { (parameterization?.rows ?? 0) * (parameterization?.width ?? 0) }
+
+    /// The most values that a checkpoint holds of it: what is trained, about twice that for the optimizer, and the best.
+    var stateCount: Int {
+        let weights = weights?.shapes.reduce(0) { $0 + $1.1.reduce(1, *) } ?? 0
+        return 3 * ((parameterization?.trainableCount ?? 0) + weights) + promptCount + weights
+    }
+
+    /// Evaluations on the dev set, at most.
+    var totalReports: Int { totalSteps / interval + 2 }
 
     /// Whether there is nothing left to train.
     var isFinished: Bool { step >= totalSteps || ending != nil }
@@ -130,7 +144,7 @@ final class PromptJob {
         let prompt = parameterization?.forward(dropout: &generator) ?? []
         dropout = generator ?? dropout
         guard prompt.allSatisfy(\.isFinite) else {
-            diverge()
+            diverge("the prompt has a value that is not finite", in: step + 1)
             return nil
         }
         let settings = description.settings
@@ -178,10 +192,10 @@ final class PromptJob {
 
     /// Takes the step, given the gradient of the prompt's rows and the losses of the step's sequences.
     ///
+    /// Where a number is not finite the job ends instead: it takes no step that cannot be gone on from.
+    ///
     /// - Parameter gradient: `[rows, d_model]`; empty without a prompt.
     func finishStep(gradient: [Float], losses: [Float]) {
-        lossSum += losses.reduce(0) { $0 + Double($1) }
-        lossCount += losses.count
         parameterization?.clearGradients()
         parameterization?.backward(gradient)
         let settings = description.settings
@@ -191,22 +205,40 @@ final class PromptJob {
         let (promptRate, networkRate) = (
             settings.learningRate * factor, settings.networkLearningRate * factor
         )
-        if let weights {
-            // Full tuning goes by the learning rate proper; weights beside a prompt by that of the network.
-            let rate = parameterization == nil ? promptRate : networkRate
-            if weights.clipGradients(with: parameters, maximum: maximum, pool: pool).isFinite {
-                weights.step(optimizer, learningRate: rate, pool: pool)
-                optimizer.step(parameters, pool: pool) { $0 == .prompt ? promptRate : networkRate }
-            }
-            weights.clearGradients()
-        } else if clipGradients(parameters, maximum: maximum, pool: pool).isFinite {
-            optimizer.step(parameters, pool: pool) { $0 == .prompt ? promptRate : networkRate }
+        let norm =
+            weights?.clipGradients(with: parameters, maximum: maximum, pool: pool)
+            ?? clipGradients(parameters, maximum: maximum, pool: pool)
+        guard norm.isFinite else {
+            diverge("the gradient is not finite", in: step + 1)
+            return
         }
+        // Full tuning goes by the learning rate proper; weights beside a prompt by that of the network.
+        weights?.step(
+            optimizer, learningRate: parameterization == nil ? promptRate : networkRate, pool: pool)
+        optimizer.step(parameters, pool: pool) { $0 == .prompt ? promptRate : networkRate }
+        weights?.clearGradients()
+        guard parameters.allSatisfy({ $0.withView { squareSum($0.values, pool: pool).isFinite } }),
+            weights?.isFinite(pool: pool) ?? true
+        else {
+            diverge("the update makes a parameter that is not finite", in: step + 1)
+            return
+        }
+        lossSum += losses.reduce(0) { $0 + Double($1) }
+        lossCount += losses.count
         step += 1
     }
 
     /// Ends the job: its numbers are out of range.
-    func diverge() { ending = .diverged }
+    func diverge(_ what: String, in step: Int) {
+        ending = .diverged
+        fail("step \(step): \(what)")
+    }
+
+    /// Takes note of what is wrong with the job.
+    func fail(_ what: String) {
+        let name = [data.definition.name, description.folder].filter { !$0.isEmpty }.joined(separator: " ")
+        failure = "\(name): \(what)"
+    }
 
     // MARK: Evaluations on the dev set
 

@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 import JSON
 import PromptStore
@@ -19,6 +20,13 @@ public struct RunDescription: Sendable {
         public let folder: String
         /// What tells it from the run's other jobs of the same task, the seed aside.
         public let variant: String
+        /// The name of its task.
+        let task: String
+        /// Keys of settings that have no effect on it.
+        let idleKeys: Set<String>
+
+        /// Its settings, those left out that have no effect.
+        var settingsInEffect: JSONObject { settings.json.members { key, _ in !idleKeys.contains(key) } }
     }
 
     /// A core directory, or `random:SHAPE`.
@@ -45,6 +53,16 @@ public struct RunDescription: Sendable {
     public let jobs: [Job]
     /// The description as it was given, defaults not filled in.
     public let json: JSONObject
+
+    /// Whether the core's own weights are trained, so that the run writes a core.
+    var trainsCore: Bool {
+        trainWeights != nil || jobs.contains { $0.settings.method.method == .full }
+    }
+
+    /// The name that a task's prompt is published under; `nil` when it is not.
+    func publishedName(of task: String) -> String? {
+        publish.map { $0.replacing("{task}", with: task) }
+    }
 
     /// Most jobs of a run.
     public static let maximumJobs = 4096
@@ -88,7 +106,7 @@ public struct RunDescription: Sendable {
         guard publish != nil || !publishesAll else {
             throw reader.refusal("publish_all needs a name (--publish NAME)")
         }
-        jobs = try Self.jobs(reader)
+        jobs = try Self.jobs(reader, trainsWeights: trainWeights != nil)
         try checkTogether(reader)
     }
 
@@ -99,7 +117,34 @@ public struct RunDescription: Sendable {
             throw reader.refusal(
                 "publish is \"\(publish)\" for \(tasks) tasks; put {task} where each one's name goes")
         }
-        let changesCore = trainWeights != nil || jobs.contains { $0.settings.method.method == .full }
+        for job in jobs {
+            guard let name = publishedName(of: job.task), !TaskName.isValid(name) else { continue }
+            throw reader.refusal(
+                "publish makes the name \"\(name.prefix(200))\"; 1 to 128 of a-z, 0-9, \".\", \"_\" and \"-\", beginning "
+                    + "with a letter or digit, were expected")
+        }
+        let takesFromStore = jobs.contains { job in
+            if case .task = job.settings.initialization { true } else { false }
+        }
+        if store != nil, publish == nil, !takesFromStore {
+            throw reader.refusal(
+                "store is given, but nothing is published there (--publish NAME), and no prompt begins with one of its "
+                    + "tasks (--init task:NAME)")
+        }
+        let changesCore = trainsCore
+        if changesCore, core.hasPrefix("random:") {
+            throw reader.refusal(
+                "core is \(core), and its weights are to be trained (method full or train_weights), which takes a directory"
+            )
+        }
+        if changesCore, let trainingPrecision, trainingPrecision != .float32 {
+            throw reader.refusal(
+                "training_precision is \(trainingPrecision.rawValue); the core's weights (method full or train_weights) are "
+                    + "trained in float32")
+        }
+        if elementType != nil, jobs.contains(where: { $0.settings.method.method == .full }) {
+            throw reader.refusal("element_type is how a prompt is stored; the method full makes none")
+        }
         if changesCore, jobs.count > 1 {
             throw reader.refusal(
                 "the core's weights are trained (method full or train_weights), which takes one job a run, not "
@@ -117,7 +162,9 @@ public struct RunDescription: Sendable {
 
     // MARK: Jobs
 
-    private static func jobs(_ reader: ObjectReader<TrainingError>) throws(TrainingError) -> [Job] {
+    private static func jobs(
+        _ reader: ObjectReader<TrainingError>, trainsWeights: Bool
+    ) throws(TrainingError) -> [Job] {
         var common = reader.object.members { key, _ in JobSettings.keys.contains(key) }
         if let count = try reader["seeds"]?.integer(in: 1...maximumJobs) {
             guard common["seed"] == nil else {
@@ -128,6 +175,7 @@ public struct RunDescription: Sendable {
         var jobs: [Job] = []
         let tasks = try self.tasks(reader)
         var names: [String] = []
+        var given = Set(common.members { !$1.isNull }.keys)
         for (index, task) in tasks.enumerated() {
             let name = try task.source.definition().name
             guard !names.contains(name) else {
@@ -135,7 +183,10 @@ public struct RunDescription: Sendable {
             }
             names.append(name)
             var settings = common
-            for (key, value) in task.own { settings[key] = value }
+            for (key, value) in task.own {
+                settings[key] = value
+                if !value.isNull { given.insert(key) }
+            }
             let place = reader.place + (tasks.count > 1 ? ": tasks[\(index)]" : "")
             let combinations = try combinations(of: settings, at: place)
             guard jobs.count + combinations.count <= maximumJobs else {
@@ -143,17 +194,44 @@ public struct RunDescription: Sendable {
             }
             for (settings, varied) in combinations {
                 let parts = (tasks.count > 1 ? [name] : []) + (varied.isEmpty ? [] : [folder(varied)])
+                let settings = try JobSettings(json: settings, at: place)
                 jobs.append(
                     Job(
-                        source: task.source, settings: try JobSettings(json: settings, at: place),
-                        folder: parts.joined(separator: "/"),
-                        variant: folder(varied.filter { $0.key != "seed" })))
+                        source: task.source, settings: settings, folder: parts.joined(separator: "/"),
+                        variant: folder(varied.filter { $0.key != "seed" }), task: name,
+                        idleKeys: idleKeys(of: settings, task.source, trainsWeights: trainsWeights)))
             }
         }
         guard Set(jobs.map(\.folder)).count == jobs.count else {
             throw reader.refusal("a list of settings names a value twice")
         }
+        // What some job has a use for may stand there for all.
+        for key in JobSettings.keys
+        where given.contains(key) && jobs.allSatisfy({ $0.idleKeys.contains(key) }) {
+            throw reader.refusal("\(key) has no effect: \(reasonForIdle(key))")
+        }
         return jobs
+    }
+
+    /// The settings that have no effect beside the others.
+    private static func idleKeys(
+        of settings: JobSettings, _ source: TaskSource, trainsWeights: Bool
+    ) -> Set<String> {
+        let method = settings.method.method
+        var keys = Set(JobSettings.methodKeys).subtracting(MethodSettings.keys(of: method))
+        if source.dev != nil { keys.insert("dev_share") }
+        if method == .full { keys.insert("init") }
+        if !(method.hasNetwork || (trainsWeights && method != .full)) { keys.insert("network_learning_rate") }
+        return keys
+    }
+
+    private static func reasonForIdle(_ key: String) -> String {
+        switch key {
+        case "dev_share": "there is a dev file"
+        case "init": "the method full has no prompt"
+        case "network_learning_rate": "the method has no network, and train_weights is not given"
+        default: "none of the methods has it"
+        }
     }
 
     /// The tasks with the settings that are their own.

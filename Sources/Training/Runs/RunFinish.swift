@@ -11,6 +11,7 @@ struct RunFinish {
     private let core: T5Core
     private let evaluator: Evaluator
     private let tokenizerHash: String
+    private let isInterrupted: () -> Bool
 
     /// What came of one job so far.
     private struct Finished {
@@ -24,33 +25,62 @@ struct RunFinish {
         var rows: [Float] { form?.prompt.values ?? [] }
     }
 
+    /// What a job's folder has, and what of it is to be published.
+    private struct Written {
+        var result: JobResult
+        /// `nil` for full tuning.
+        let gate: Result<Publication, ExactnessGate.Refusal>?
+    }
+
     /// - Throws: `TrainingError` when the core that was trained cannot be written.
-    init(_ run: TrainingRun) throws(TrainingError) {
+    private init(_ run: TrainingRun, isInterrupted: @escaping () -> Bool) throws(TrainingError) {
         self.run = run
+        self.isInterrupted = isInterrupted
         // Where the core's weights were trained, prompts belong to the core that is written now.
-        core = try run.training.finishedCore(folder: run.folder + "/core")
+        if run.training.weights != nil { try run.output.removeCore() }
+        core = try run.training.finishedCore(folder: run.output.corePath)
         evaluator = Evaluator(core: core, tokenizer: run.tokenizer, pool: run.pool)
         tokenizerHash = SHA256.digest(of: run.tokenizer.identityBytes).hexadecimal
     }
 
-    /// - Throws: `TrainingError` when a stored prompt does not answer as the one that was scored.
-    func finish() throws(TrainingError) -> [JobResult] {
-        var finished = try choose()
-        try test(&finished)
-        var results: [JobResult] = []
-        var publications: [Publication?] = []
-        for entry in finished {
-            let (result, publication) = try write(entry)
-            results.append(result)
-            publications.append(publication)
+    /// Writes every folder completely before anything is published, so that nothing that fails then costs a result.
+    ///
+    /// - Throws: `TrainingError` when something cannot be written or published, or a stored prompt does not answer as the
+    ///   one that was scored; it names the one command that publishes what was trained.
+    static func finish(
+        _ run: TrainingRun, isInterrupted: @escaping () -> Bool
+    ) throws(TrainingError) -> [JobResult] {
+        let finish: RunFinish
+        var finished: [Finished]
+        var written: [Written] = []
+        do {
+            finish = try RunFinish(run, isInterrupted: isInterrupted)
+            finished = try finish.choose()
+            try finish.test(&finished)
+            for entry in finished { written.append(try finish.write(entry)) }
+            try finish.writeResults(finished, written.map(\.result))
+        } catch {
+            throw error.isInterruption ? error : resumable(run, error)
         }
-        try publish(publications, &results)
+        try finish.publish(&written)
+        let results = written.map(\.result)
+        if results.contains(where: { $0.published != nil }) { try finish.writeResults(finished, results) }
+        return results
+    }
+
+    /// An error with the command that goes on from the checkpoint.
+    private static func resumable(_ run: TrainingRun, _ error: TrainingError) -> TrainingError {
+        TrainingError(
+            "\(error.message)\nEverything that was trained is in the checkpoint; this writes and publishes it: "
+                + PublishingCommand.resume(run.folder), cause: error)
+    }
+
+    private func writeResults(_ finished: [Finished], _ results: [JobResult]) throws(TrainingError) {
         for (entry, result) in zip(finished, results) {
             try FileAccess.write(
                 JSONValue.object(result.json).indented, to: run.path(of: entry.job) + "/result.json")
         }
         try writeSummary(results)
-        return results
     }
 
     // MARK: Scores
@@ -59,10 +89,8 @@ struct RunFinish {
     private func choose() throws(TrainingError) -> [Finished] {
         var candidates: [(job: PromptJob, form: StoredForm?)] = []
         for job in run.jobs {
-            guard let best = job.best else {
-                throw TrainingError(
-                    "\(job.description.folder): the prompt was never finite; lower the learning rate")
-            }
+            // A job whose numbers left their range before the first evaluation has nothing to write.
+            guard let best = job.best else { continue }
             guard !best.rows.isEmpty else {
                 candidates.append((job, nil))
                 continue
@@ -82,19 +110,30 @@ struct RunFinish {
             candidates.map { job, form in
                 Evaluator.Candidate(
                     task: job.data.served, prompt: form?.prompt.values ?? [], rows: job.selection.dev)
-            })
+            }, isInterrupted: isInterrupted)
         var finished: [Finished] = []
-        for job in run.jobs {
+        for job in run.jobs where job.best != nil {
             let own = zip(candidates, answers).filter { $0.0.job === job }
             var scored: [(form: StoredForm, score: Double)] = []
+            var usable: [(form: StoredForm?, answers: Evaluator.Answers)] = []
             for (candidate, answers) in own {
+                // A form whose answers are no numbers is no choice; the others are.
+                guard let answers = try? answers.get() else { continue }
+                usable.append((candidate.form, answers))
                 guard let form = candidate.form else { continue }
                 scored.append((form, try scores(answers, job.selection.dev, job).primary))
             }
             let chosen = StoredForm.chosen(among: scored)
-            guard let answers = own.first(where: { $0.0.form?.type == chosen?.type })?.1 else { continue }
+            guard let answers = usable.first(where: { $0.form?.type == chosen?.type })?.answers else {
+                // The others' results are not lost with it.
+                job.fail(
+                    "the dev rows have no score: \(own.first?.1.failure?.message ?? "there is no form to store")"
+                )
+                continue
+            }
             finished.append(Finished(job: job, form: chosen, dev: answers, test: nil))
         }
+        guard !finished.isEmpty else { throw TrainingError(run.failures.joined(separator: "\n")) }
         return finished
     }
 
@@ -106,8 +145,14 @@ struct RunFinish {
                 Evaluator.Candidate(
                     task: finished[index].job.data.served, prompt: finished[index].rows,
                     rows: finished[index].job.data.test ?? [])
-            })
-        for (index, answers) in zip(indices, answers) { finished[index].test = answers }
+            }, isInterrupted: isInterrupted)
+        for (index, answers) in zip(indices, answers) {
+            switch answers {
+            case .success(let answers): finished[index].test = answers
+            case .failure(let error):
+                finished[index].job.fail("the test rows have no score: \(error.message)")
+            }
+        }
     }
 
     private func scores(
@@ -119,7 +164,7 @@ struct RunFinish {
     // MARK: Files
 
     /// Writes a job's folder and has what is stored there prove itself.
-    private func write(_ entry: Finished) throws(TrainingError) -> (JobResult, Publication?) {
+    private func write(_ entry: Finished) throws(TrainingError) -> Written {
         let job = entry.job
         let folder = run.path(of: job)
         let dev = try scores(entry.dev, job.selection.dev, job)
@@ -128,18 +173,18 @@ struct RunFinish {
         }
         let writer = TaskFolderWriter(path: folder)
         try writer.write(job.data.definition)
-        var publication: Publication?
+        var gate: Result<Publication, ExactnessGate.Refusal>?
         if let form = entry.form {
             try writer.write(
                 form,
                 metadata: Provenance.metadata(
                     job, core: core, tokenizerHash: tokenizerHash, dev: dev, test: test))
             do { try run.didWritePrompt?(folder) } catch { throw TrainingError(wrapping: error) }
-            publication = try ExactnessGate(core: core, tokenizer: run.tokenizer, pool: run.pool).check(
-                folder: folder, form: form,
-                name: run.description.publish.map { name in
-                    name.replacing("{task}", with: job.data.definition.name)
-                }, examples: job.selection.dev.map(\.example), expected: entry.dev.predictions)
+            gate = try ExactnessGate(
+                core: core, tokenizer: run.tokenizer, pool: run.pool, isInterrupted: isInterrupted
+            ).check(
+                folder: folder, form: form, name: run.description.publishedName(of: job.description.task),
+                examples: job.selection.dev.map(\.example), expected: entry.dev.predictions)
         }
         try writer.write(
             card: Provenance.card(
@@ -155,11 +200,11 @@ struct RunFinish {
             settings: job.description.settings, steps: job.step, bestStep: job.best?.step ?? 0,
             seconds: job.reports.last?.seconds ?? 0, elementType: entry.form?.type, dev: dev, test: test,
             published: nil)
-        return (result, publication)
+        return Written(result: result, gate: gate)
     }
 
     private func writeSummary(_ results: [JobResult]) throws(TrainingError) {
-        guard results.count > 1 else { return }
+        guard run.jobs.count > 1 else { return }
         try FileAccess.write(
             JSONValue.object(RunSummary(results: results).json).indented, to: run.folder + "/summary.json")
         let metrics = Set(run.jobs.map { $0.data.definition.metric.rawValue })
@@ -173,29 +218,105 @@ struct RunFinish {
     // MARK: Publishing
 
     /// Publishes each task's best by its dev score, or all of them with the best last, so that the name stands for it.
-    private func publish(
-        _ publications: [Publication?], _ results: inout [JobResult]
-    ) throws(TrainingError) {
-        guard run.description.publish != nil, let path = run.description.store else { return }
+    ///
+    /// What the gate refused keeps nothing else from being published.
+    private func publish(_ written: inout [Written]) throws(TrainingError) {
+        var refusals: [String] = []
+        var isOneIntact = false
+        for entry in written {
+            guard let refusal = entry.gate?.failure else { continue }
+            refusals.append(refusal.message)
+            isOneIntact = written.count == 1 && refusal.isIntact
+        }
+        if run.description.publish != nil, let path = run.description.store {
+            let order = publishingOrder(of: written)
+            do throws(PromptStoreError) {
+                let store = try PromptStore(path: path, mode: .readWrite)
+                let publications = order.compactMap { try? written[$0].gate?.get() }
+                var published = try earlier(publications, in: store) ?? []
+                if published.isEmpty {
+                    published = try store.publish(batch: publications).map(\.id)
+                }
+                for (index, published) in zip(order, published) {
+                    written[index].result.published = published
+                }
+            } catch {
+                let error = TrainingError("publishing failed: \(error.message)", cause: error)
+                guard refusals.isEmpty, order.count == 1,
+                    let command = registration(of: written[order[0]].result)
+                else { throw Self.resumable(run, error) }
+                throw TrainingError(
+                    "\(error.message)\nThe prompt is in its folder; this publishes it: \(command)",
+                    cause: error)
+            }
+        }
+        guard !refusals.isEmpty else { return }
+        let error = TrainingError(refusals.joined(separator: "\n"))
+        // Writing it again would change nothing where the values are right.
+        guard isOneIntact else { throw Self.resumable(run, error) }
+        guard let command = registration(of: written[0].result) else { throw error }
+        throw TrainingError(
+            "\(error.message)\nIts values are those that were scored; this publishes them all the same: \(command)"
+        )
+    }
+
+    /// The versions as which a run that goes on has published everything already, when it was stopped just afterwards;
+    /// `nil` when it has not.
+    private func earlier(
+        _ publications: [Publication], in store: PromptStore
+    ) throws(PromptStoreError) -> [TaskVersion]? {
+        guard run.isResumed else { return nil }
+        func sorted(_ object: JSONObject) -> [String] {
+            object.map { "\($0.key) \($0.value.line)" }.sorted()
+        }
+        var versions: [TaskVersion] = []
+        for publication in publications {
+            let same = try? store.versions(of: publication.name).last { manifest in
+                manifest.blob == publication.frame.hash
+                    && manifest.coreFingerprint == publication.coreFingerprint
+                    && sorted(manifest.provenance) == sorted(publication.provenance)
+                    && !versions.contains(manifest.id)
+            }
+            guard let same else { return nil }
+            versions.append(same.id)
+        }
+        return versions
+    }
+
+    /// The command that publishes a job's folder; `nil` where nothing is to be published.
+    private func registration(of result: JobResult) -> String? {
+        guard let name = run.description.publishedName(of: result.task), let store = run.description.store,
+            let type = result.elementType
+        else { return nil }
+        return PublishingCommand.register(
+            run.folder + (result.folder.isEmpty ? "" : "/\(result.folder)"), core: run.description.core,
+            store: store, name: name, type: type)
+    }
+
+    /// What is published, in order.
+    private func publishingOrder(of written: [Written]) -> [Int] {
         var order: [Int] = []
         var tasks: [String] = []
-        for result in results where !tasks.contains(result.task) { tasks.append(result.task) }
+        let usable = written.indices.filter { written[$0].gate?.failure == nil && written[$0].gate != nil }
+        for index in usable where !tasks.contains(written[index].result.task) {
+            tasks.append(written[index].result.task)
+        }
         for task in tasks {
-            let own = results.indices.filter { results[$0].task == task }
+            let own = usable.filter { written[$0].result.task == task }
             // The first of the best stays the best.
-            guard let best = own.max(by: { (results[$0].dev.primary, $1) < (results[$1].dev.primary, $0) })
-            else {
-                continue
+            let best = own.max { left, right in
+                (written[left].result.dev.primary, right) < (written[right].result.dev.primary, left)
             }
             if run.description.publishesAll { order += own.filter { $0 != best } }
-            order.append(best)
+            if let best { order.append(best) }
         }
-        do {
-            let store = try PromptStore(path: path, mode: .readWrite)
-            let published = try store.publish(batch: order.compactMap { publications[$0] })
-            for (index, published) in zip(order, published) { results[index].published = published.id }
-        } catch {
-            throw TrainingError("publishing failed: \(error.message)")
-        }
+        return order
+    }
+}
+
+extension Result {
+    /// The error, where there is one.
+    fileprivate var failure: Failure? {
+        if case .failure(let error) = self { error } else { nil }
     }
 }

@@ -1,4 +1,3 @@
-import Foundation
 import T5
 import Tensors
 
@@ -52,13 +51,6 @@ final class TrainingCore {
     func servingCore() throws(TrainingError) -> T5Core {
         guard let weights else { return core }
         do { return try weights.core.servingCore() } catch { throw TrainingError(wrapping: error) }
-    }
-
-    /// Refuses a folder to which the core could not be written at the end.
-    func checkDestination(_ folder: String) throws(TrainingError) {
-        guard weights != nil, FileManager.default.fileExists(atPath: folder) else { return }
-        throw TrainingError(
-            "\(folder) exists already, and the trained core is to be written there; remove it")
     }
 
     /// The core that the results belong to. Where its weights were trained, the best of them are written first, and

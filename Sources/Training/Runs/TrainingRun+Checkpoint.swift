@@ -1,90 +1,132 @@
-import Foundation
+import Basics
 import JSON
 
 extension TrainingRun {
-    static func checkpointPath(_ folder: String) -> String { folder + "/checkpoint.safetensors" }
-
-    /// The folder's checkpoint when it is to be gone on from.
-    static func checkpoint(in folder: String, resume: Bool) throws(TrainingError) -> Checkpoint? {
-        let path = checkpointPath(folder)
-        let exists = FileManager.default.fileExists(atPath: path)
-        if resume {
-            guard exists else {
-                throw TrainingError("\(folder) has no checkpoint to go on from; begin without --resume")
-            }
-            return try Checkpoint(path: path)
-        }
-        guard !exists else {
-            throw TrainingError(
-                "\(folder) has the checkpoint of an unfinished run; go on with --resume, or remove \(path)")
-        }
-        return nil
+    /// The members of a run's identity, and of a job's.
+    private enum Key {
+        static let core = "core"
+        static let jobs = "jobs"
+        static let folder = "folder"
+        static let settings = "settings"
+        static let definition = "definition"
+        static let data = "data"
+        static let map = "map"
     }
 
     /// What a checkpoint must have been made with: else it is another run's.
-    private var identity: JSONObject {
+    var identity: JSONObject {
         JSONObject([
-            ("core", .string(training.core.fingerprint)), ("precision", .string(training.precisions)),
+            (Key.core, .string(training.core.fingerprint)), ("precision", .string(training.precisions)),
             ("batch_rows", JSONValue(description.batchRows)),
             ("train_weights", JSONValue(description.trainWeights)),
+            ("element_type", JSONValue(description.elementType?.rawValue)),
             (
-                "jobs",
+                Key.jobs,
                 .array(
                     jobs.map { job in
                         .object(
                             JSONObject([
-                                ("folder", .string(job.description.folder)),
-                                ("settings", .object(job.resolvedSettings)),
-                                ("definition", .object(job.data.definition.json)),
-                                ("data", .array(job.data.hashes.map { .string($0.hash) })),
+                                (Key.folder, .string(job.description.folder)),
+                                (
+                                    Key.definition,
+                                    .string(
+                                        SHA256.digest(
+                                            of: JSONValue.object(job.data.definition.json).lineBytes
+                                        ).hexadecimal)
+                                ),
+                                (
+                                    Key.data,
+                                    .object(
+                                        JSONObject(job.data.hashes.map { ($0.role, .string($0.hash)) }))
+                                ),
+                                (Key.map, JSONValue(job.data.source.map)),
+                                (Key.settings, .object(job.resolvedSettings)),
                             ]))
                     })
             ),
         ])
     }
 
-    func saveCheckpoint() throws(TrainingError) {
+    /// The run as it stands.
+    func checkpoint() -> Checkpoint {
         var states: [JSONValue] = []
         var arrays: [NamedValues] = []
         for (index, job) in jobs.enumerated() {
-            let (state, values) = job.save(prefix: "\(index)/")
+            let (state, values) = job.save()
             states.append(.object(state))
-            arrays += values
+            arrays += values.named("\(index)")
         }
-        try Checkpoint(
+        return Checkpoint(
             state: JSONObject([
                 ("run", .object(identity)), ("seconds", JSONValue(seconds)), ("jobs", .array(states)),
-            ]), arrays: arrays
-        ).write(to: Self.checkpointPath(folder))
-        lastCheckpoint = .now
+            ]), arrays: arrays)
     }
 
+    /// Goes on where a checkpoint was made.
+    ///
+    /// - Throws: `TrainingError` naming what the checkpoint was made with that is another now.
     func restore(_ checkpoint: Checkpoint) throws(TrainingError) {
-        let path = Self.checkpointPath(folder)
+        let path = output.checkpointPath
         let reader = try ObjectReader(checkpoint.state, at: path) { message in
-            TrainingError("\(message); begin anew without --resume")
+            TrainingError("\(message); begin anew with --overwrite")
         }
-        let run = try reader.require("run").object().object
-        let present = identity
-        for key in present.keys where run[key] != present[key] {
+        if let difference = difference(from: try reader.require("run").object().object) {
             throw TrainingError(
-                "\(path) was made with another \(key == "jobs" ? "task, data or setting" : key); "
-                    + "go on with the same, or begin anew without --resume")
+                "\(path): \(difference); go on with what the run was begun with, or begin anew with --overwrite"
+            )
         }
         let states = try reader.require("jobs").elements(of: "objects", count: jobs.count...jobs.count)
+        let arrays = checkpoint.arrays.groups
         for (index, (job, state)) in zip(jobs, states).enumerated() {
             let state = try state.object().object
-            let prefix = "\(index)/"
-            do {
-                try job.restore(
-                    state,
-                    checkpoint.arrays.filter { $0.name.hasPrefix(prefix) }.map {
-                        NamedValues(name: String($0.name.dropFirst(prefix.count)), values: $0.values)
-                    })
-            } catch {
-                throw error.at(path)
-            }
+            do { try job.restore(state, arrays["\(index)"] ?? []) } catch { throw error.at(path) }
         }
         earlierSeconds = try reader.require("seconds").number()
+    }
+
+    /// The first thing that another run was made with; `nil` when it is this one.
+    private func difference(from run: JSONObject) -> String? {
+        let present = identity
+        func other(_ key: String, _ saved: JSONValue?, _ value: JSONValue?) -> String {
+            "the checkpoint was made with another setting: \(key) was \(Self.text(saved)) and is \(Self.text(value)) now"
+        }
+        if run[Key.core] != present[Key.core] {
+            return "the checkpoint was made with another core than \(description.core) is now"
+        }
+        let saved = run[Key.jobs]?.array ?? []
+        let folders = saved.compactMap { $0.object?[Key.folder]?.string }
+        guard folders == jobs.map(\.description.folder) else {
+            return "the checkpoint was made of other jobs: tasks, seeds or lists of settings are others now"
+        }
+        for (job, (saved, present)) in zip(jobs, zip(saved, present[Key.jobs]?.array ?? [])) {
+            guard let saved = saved.object, let present = present.object else { continue }
+            if saved[Key.definition] != present[Key.definition] {
+                return "the checkpoint was made with another task than \(job.data.source.task) is now"
+            }
+            if saved[Key.map] != present[Key.map] { return other(Key.map, saved[Key.map], present[Key.map]) }
+            let (files, hashes) = (saved[Key.data]?.object, present[Key.data]?.object)
+            for (role, path) in job.data.source.json where ["train", "dev", "test"].contains(role) {
+                guard files?[role] != hashes?[role] else { continue }
+                return
+                    "the checkpoint was made with other data: the \(role) file \(path.string ?? "") has changed, or another was given"
+            }
+            for role in files?.keys ?? [] where hashes?[role] == nil {
+                return "the checkpoint was made with other data: it had a \(role) file"
+            }
+            let (own, now) = (saved[Key.settings]?.object, present[Key.settings]?.object)
+            for key in (now?.keys ?? []) + (own?.keys ?? []) where own?[key] != now?[key] {
+                return other(key, own?[key], now?[key])
+            }
+        }
+        for key in present.keys where key != Key.jobs && run[key] != present[key] {
+            return other(key, run[key], present[key])
+        }
+        return nil
+    }
+
+    /// A setting's value in a message.
+    private static func text(_ value: JSONValue?) -> String {
+        guard let value, !value.isNull else { return "not given" }
+        return String((value.string ?? value.line).prefix(100))
     }
 }

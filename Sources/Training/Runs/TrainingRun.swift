@@ -30,7 +30,10 @@ public final class TrainingRun {
     /// What is trained.
     public let description: RunDescription
     /// The folder that it is written to.
-    public let folder: String
+    public var folder: String { output.path }
+    /// What became of jobs whose numbers left the range of single precision, a sentence each. They have the best prompt
+    /// that they had until then.
+    public var failures: [String] { jobs.compactMap(\.failure) }
 
     /// Called with a job's folder when its prompt is written and has not passed the exactness gate yet.
     package var didWritePrompt: ((String) throws -> Void)?
@@ -40,36 +43,43 @@ public final class TrainingRun {
     let training: TrainingCore
     private(set) var jobs: [PromptJob] = []
     private var trainer: JobTrainer
-    private let notice: (String) -> Void
+    let notice: (String) -> Void
+    let output: RunFolder
+    /// Whether what an earlier run left in the folder goes when this one begins.
+    private let overwrites: Bool
     /// Seconds of the run before it was resumed.
     var earlierSeconds = 0.0
     private var start = ContinuousClock.now
-    var lastCheckpoint = ContinuousClock.now
-
-    /// Least time from one checkpoint to the next.
-    private static let checkpointInterval = Duration.seconds(30)
+    private var checkpointTimer = CheckpointTimer()
+    /// Whether the run goes on from a checkpoint.
+    let isResumed: Bool
+    /// Whether the folder has a checkpoint of this run.
+    private(set) var hasCheckpoint = false
 
     /// Loads the core and the data and prepares every job.
     ///
     /// - Parameters:
     ///   - description: What to train.
     ///   - folder: Where to write; made when missing.
-    ///   - resume: Go on from the folder's checkpoint.
+    ///   - resume: Go on from the folder's checkpoint, or begin where there is none.
+    ///   - overwrite: Replace what an earlier run left in the folder.
     ///   - notice: Called with each warning, a sentence.
     /// - Throws: `TrainingError` naming the file, key or row at fault.
     public init(
-        _ description: RunDescription, folder: String, resume: Bool = false,
+        _ description: RunDescription, folder: String, resume: Bool = false, overwrite: Bool = false,
         notice: @escaping (String) -> Void = { _ in }
     ) throws(TrainingError) {
         self.description = description
-        self.folder = folder
+        output = RunFolder(path: folder)
+        overwrites = overwrite
         self.notice = notice
+        let checkpoint = try output.checkpoint(resume: resume, overwrite: overwrite)
+        isResumed = checkpoint != nil
+        try output.check(description, isResumed: isResumed)
         let pool = WorkerPool(threadCount: description.threads ?? WorkerPool.availableProcessors)
         self.pool = pool
-        let checkpoint = try Self.checkpoint(in: folder, resume: resume)
         training = try TrainingCore(description, pool: pool)
         training.core.warnings.forEach(notice)
-        try training.checkDestination(folder + "/core")
         let core = training.core
         do {
             guard
@@ -87,7 +97,10 @@ public final class TrainingRun {
             core: training.differentiable, batchRows: description.batchRows,
             hasDropout: description.jobs.contains { $0.settings.dropout > 0 })
         try makeJobs()
-        if let checkpoint { try restore(checkpoint) }
+        if let checkpoint {
+            try restore(checkpoint)
+            hasCheckpoint = true
+        }
     }
 
     private func makeJobs() throws(TrainingError) {
@@ -116,36 +129,90 @@ public final class TrainingRun {
 
     /// Trains until every job is finished, writes the results and publishes.
     ///
+    /// Before the first step everything is looked at that could keep the results from being written and published. A
+    /// checkpoint comes with the first step and then every 30 seconds; it goes when everything is written and published.
+    ///
     /// - Parameters:
-    ///   - isInterrupted: Asked before each step; when it says so, the run saves a checkpoint and ends.
+    ///   - isInterrupted: Asked before each step and between batches of rows that are answered; when it says so, the run
+    ///     saves a checkpoint and ends.
     ///   - progress: Called after each step.
     /// - Returns: The jobs' results, in their order.
-    /// - Throws: `TrainingError`, also when it was asked to stop.
+    /// - Throws: `TrainingError`, also when it was asked to stop, and when no job's numbers stayed in the range of single
+    ///   precision.
     public func run(
-        isInterrupted: () -> Bool = { false }, progress: (Progress) -> Void = { _ in }
+        isInterrupted: @escaping () -> Bool = { false }, progress: (Progress) -> Void = { _ in }
     ) throws(TrainingError) -> [JobResult] {
+        try RunChecks(self).check()
+        if overwrites { try output.clear(for: description) }
         try FileAccess.makeFolder(folder)
         try writeDescriptions()
         start = .now
-        lastCheckpoint = .now
+        do {
+            try train(isInterrupted, progress)
+            try saveCheckpointIfPossible()
+            let results = try RunFinish.finish(self, isInterrupted: isInterrupted)
+            output.removeCheckpoint()
+            return results
+        } catch {
+            guard error.isInterruption else { throw error }
+            try saveCheckpoint()
+            throw TrainingError.interruption(
+                "interrupted after step \(jobs.map(\.step).max() ?? 0); a checkpoint is in \(folder). The same "
+                    + "command with --resume goes on from there")
+        }
+    }
+
+    /// Takes every job's steps.
+    private func train(
+        _ isInterrupted: () -> Bool, _ progress: (Progress) -> Void
+    ) throws(TrainingError) {
         let resumedAt = jobs.map(\.step).max() ?? 0
+        var known = Set(failures)
+        var hasStepped = false
         while true {
-            try evaluateOnDevRows(of: jobs.filter { $0.isDue })
-            if ContinuousClock.now - lastCheckpoint > Self.checkpointInterval { try saveCheckpoint() }
+            if isInterrupted() { throw TrainingError.interruption("interrupted") }
+            try evaluateOnDevRows(of: jobs.filter { $0.isDue }, isInterrupted)
+            try note(&known)
+            // What is saved has proved itself: nothing in it is out of range.
+            if hasStepped, checkpointTimer.isDue { try saveCheckpointIfPossible() }
             let training = jobs.filter { !$0.isFinished }
             guard !training.isEmpty else { break }
-            if isInterrupted() {
-                try saveCheckpoint()
-                throw TrainingError.interruption(
-                    "interrupted after step \(jobs.map(\.step).max() ?? 0); a checkpoint is in \(folder). The same "
-                        + "command with --resume goes on from there")
-            }
-            try trainer.step(training, notice: notice)
+            trainer.step(training)
+            hasStepped = true
+            try note(&known)
             progress(state(training.count, resumedAt: resumedAt))
         }
-        let results = try RunFinish(self).finish()
-        try? FileManager.default.removeItem(atPath: Self.checkpointPath(folder))
-        return results
+    }
+
+    /// Says which jobs' numbers have left their range.
+    ///
+    /// - Throws: `TrainingError` when those of all have: then nothing is saved over the last checkpoint.
+    private func note(_ known: inout Set<String>) throws(TrainingError) {
+        let failures = failures
+        guard failures.count < jobs.count else {
+            throw TrainingError(
+                failures.joined(separator: "\n")
+                    + (hasCheckpoint ? "\nThe last good checkpoint is in \(folder)" : ""))
+        }
+        for failure in failures where known.insert(failure).inserted {
+            notice("\(failure); the job ends with the best prompt it had")
+        }
+    }
+
+    /// Saves a checkpoint in the middle of the run. When one is there already, and this one cannot be written, the run
+    /// goes on: the disk may have room later.
+    private func saveCheckpointIfPossible() throws(TrainingError) {
+        let begun = ContinuousClock.now
+        do { try saveCheckpoint() } catch {
+            guard hasCheckpoint else { throw error }
+            notice("no checkpoint could be saved: \(error.message)")
+        }
+        checkpointTimer.note(begun: begun)
+    }
+
+    private func saveCheckpoint() throws(TrainingError) {
+        try checkpoint().write(to: output.checkpointPath)
+        hasCheckpoint = true
     }
 
     /// Seconds since the run began.
@@ -166,14 +233,15 @@ public final class TrainingRun {
     }
 
     /// Has the serving engine answer the dev rows of some jobs, and writes their logs.
-    private func evaluateOnDevRows(of due: [PromptJob]) throws(TrainingError) {
+    private func evaluateOnDevRows(
+        of due: [PromptJob], _ isInterrupted: () -> Bool
+    ) throws(TrainingError) {
         guard !due.isEmpty else { return }
         var candidates: [Evaluator.Candidate] = []
         var asked: [PromptJob] = []
         for job in due {
             guard let rows = job.projectedRows() else {
-                notice("\(job.description.folder): the prompt is not finite after step \(job.step)")
-                job.diverge()
+                job.diverge("the prompt has a value that is not finite", in: job.step)
                 continue
             }
             candidates.append(
@@ -181,15 +249,32 @@ public final class TrainingRun {
             asked.append(job)
         }
         let evaluator = Evaluator(core: try training.servingCore(), tokenizer: tokenizer, pool: pool)
-        for ((job, candidate), answers) in zip(zip(asked, candidates), try evaluator.answers(candidates)) {
-            let scores = try Scores(
-                answers.predictions, candidate.rows.map(\.example), job.data.definition)
+        let answered = try evaluator.answers(candidates, isInterrupted: isInterrupted)
+        for ((job, candidate), answers) in zip(zip(asked, candidates), answered) {
+            let scores: Scores
+            let confidence: Double?
+            do throws(TrainingError) {
+                let answers = try answers.get()
+                confidence = answers.confidence
+                scores = try Scores(
+                    answers.predictions, candidate.rows.map(\.example), job.data.definition)
+            } catch {
+                // What the engine refuses before the first step is no fault of the training.
+                guard job.step > 0 else { throw error }
+                job.diverge(error.message, in: job.step)
+                continue
+            }
             job.report(
-                score: scores.primary, confidence: answers.confidence, rows: candidate.prompt,
-                seconds: seconds)
-            try FileAccess.write(
-                job.reports.map { JSONValue.object($0.json).line + "\n" }.joined(),
-                to: path(of: job) + "/log.jsonl")
+                score: scores.primary, confidence: confidence, rows: candidate.prompt, seconds: seconds)
+            do {
+                try FileAccess.write(
+                    job.reports.map { JSONValue.object($0.json).line + "\n" }.joined(),
+                    to: path(of: job) + "/log.jsonl")
+            } catch {
+                // A line more comes with the next; the run is worth more than its log.
+                guard job.step > 0 else { throw error }
+                notice(error.message)
+            }
         }
     }
 
@@ -216,12 +301,19 @@ public final class TrainingRun {
 extension RunDescription {
     /// A job's description with every setting filled in: its `train.json`.
     func resolved(_ job: PromptJob) -> JSONObject {
+        var object = planned(job.description)
+        for (key, value) in job.resolvedSettings { object[key] = value }
+        return object
+    }
+
+    /// The same without what follows from the data.
+    func planned(_ job: Job) -> JSONObject {
         var object = JSONObject()
         for key in Self.runKeys where !["tasks", "seeds"].contains(key) {
             if let value = json[key] { object[key] = value }
         }
-        for (key, value) in job.data.source.json { object[key] = value }
-        for (key, value) in job.resolvedSettings { object[key] = value }
+        for (key, value) in job.source.json { object[key] = value }
+        for (key, value) in job.settingsInEffect { object[key] = value }
         return object
     }
 }

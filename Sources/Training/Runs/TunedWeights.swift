@@ -22,23 +22,41 @@ final class TunedWeights {
     /// Takes the best values for the present ones.
     func takeBest() throws(TrainingError) { try take(best) }
 
-    /// Takes saved values, and saved best ones.
+    /// Takes saved values.
     ///
     /// - Throws: `TrainingError` when a tensor is missing or of another size.
-    func restore(_ state: [NamedValues], best: [NamedValues]) throws(TrainingError) {
-        try take(state)
-        self.best = best.filter { entry in core.parameters.contains { $0.name == entry.name } }
+    func restore(_ state: [NamedValues]) throws(TrainingError) { try take(state) }
+
+    /// Takes saved values for the best ones; entries that are no tensor's are left out.
+    ///
+    /// - Throws: `TrainingError` when a tensor is missing or of another size.
+    func restore(best: [NamedValues]) throws(TrainingError) {
+        let saved = try checked(best)
+        self.best = best.filter { saved[$0.name] != nil }
     }
 
     private func take(_ state: [NamedValues]) throws(TrainingError) {
+        let saved = try checked(state)
+        for parameter in core.parameters { parameter.values = saved[parameter.name] ?? [] }
+    }
+
+    /// The saved values of every tensor.
+    private func checked(_ state: [NamedValues]) throws(TrainingError) -> [String: [Float]] {
         let saved = Dictionary(state.map { ($0.name, $0.values) }) { first, _ in first }
+        var values: [String: [Float]] = [:]
         for parameter in core.parameters {
-            guard let values = saved[parameter.name], values.count == parameter.count else {
+            guard let own = saved[parameter.name], own.count == parameter.count else {
                 throw TrainingError(
                     "its state is damaged: the tensor \(parameter.name) is missing or of another size")
             }
+            values[parameter.name] = own
         }
-        for parameter in core.parameters { parameter.values = saved[parameter.name] ?? [] }
+        return values
+    }
+
+    /// Whether every value is a number.
+    func isFinite(pool: WorkerPool) -> Bool {
+        views.allSatisfy { squareSum($0.values, pool: pool).isFinite }
     }
 
     /// Sets the gradients to 0.

@@ -18,7 +18,7 @@ struct CoreTuningTests {
 
     private let full: KeyValuePairs<String, JSONValue> = [
         "method": "full", "rows": .null, "bottleneck": .null, "steps": 10, "batch": 8, "evaluate_every": 5,
-        "learning_rate": 0.001,
+        "learning_rate": 0.001, "training_precision": .null,
     ]
 
     @Test("full tuning writes a core that answers as the result says, and goes on from an interruption")
@@ -46,7 +46,10 @@ struct CoreTuningTests {
     func trainWeights() throws {
         try train(
             folder, "out",
-            ["train_weights": "decoder.block.0.layer.1.EncDecAttention.*", "network_learning_rate": 0.01])
+            [
+                "train_weights": "decoder.block.0.layer.1.EncDecAttention.*", "network_learning_rate": 0.01,
+                "training_precision": .null,
+            ])
         let pool = WorkerPool(threadCount: 2)
         let written = try T5Core(folder.file("out/core"), precision: .bfloat16, pool: pool)
         #expect(try folder.metadata("out")["core_fingerprint"] == written.fingerprint)
@@ -59,7 +62,7 @@ struct CoreTuningTests {
         #expect(
             changed == ["k", "o", "q", "v"].map { "decoder.block.0.layer.1.EncDecAttention.\($0).weight" })
         let error = #expect(throws: TrainingError.self) {
-            try train(folder, "none", ["train_weights": "nothing.*"])
+            try train(folder, "none", ["train_weights": "nothing.*", "training_precision": .null])
         }
         #expect(error?.message.contains("no tensor of") == true)
     }

@@ -86,8 +86,112 @@ struct PublishingTests {
         }
         let error = #expect(throws: TrainingError.self) { try run.run() }
         #expect(error?.message.contains("is not published") == true)
-        #expect(!folder.exists("out/prompt.safetensors") && !folder.exists("out/result.json"))
-        #expect(!folder.exists("store"))
+        #expect(!folder.exists("out/prompt.safetensors"))
+        if folder.exists("store/data.mdb") {
+            #expect(try PromptStore(path: store, mode: .readOnly).cores() == [])
+        }
+        // What was trained is not lost with it.
+        #expect(error?.message.contains("polyprompt-train fit --out \(folder.file("out")) --resume") == true)
+        let resumed = try TrainingRun(description, folder: folder.file("out"), resume: true).run()
+        #expect(resumed[0].published?.description == "topic@1")
+    }
+
+    @Test(
+        "what the store refuses at the end leaves the folder complete, and the command that is named publishes it",
+        arguments: ["float32", "int8"])
+    func publishedLater(type: String) throws {
+        let own = try folder.makeFolder("a store's folder")
+        let description = try RunDescription(
+            json: settings(
+                folder,
+                [
+                    "store": .string(own + "/it's"), "publish": "topic", "element_type": .string(type),
+                    "method": "prompt", "bottleneck": .null,
+                ]), at: "test")
+        let run = try TrainingRun(description, folder: folder.file("my out"))
+        // Everything is looked at before the first step; this comes after it.
+        run.didWritePrompt = { _ in
+            try FileManager.default.removeItem(atPath: own)
+            try Data().write(to: URL(fileURLWithPath: own))
+        }
+        let error = #expect(throws: TrainingError.self) { try run.run() }
+        let message = error?.message ?? ""
+        #expect(message.contains("publishing failed"))
+        let command = try #require(message.split(separator: "this publishes it: ").last.map(String.init))
+        #expect(command.hasPrefix("polyprompt prompts register "), "\(message)")
+        #expect(try folder.json("my out/result.json")["published"] == .null)
+        #expect(folder.exists("my out/card.md") && folder.exists("my out/checkpoint.safetensors"))
+        try FileManager.default.removeItem(atPath: own)
+        try folder.link("polyprompt", to: Command.executable("polyprompt"))
+        let published = try Command.shell("PATH=.:$PATH; \(command)", in: folder)
+        #expect(published.output == "topic@1\n", "\(published.errors)")
+        // The run itself finds that published when it goes on.
+        let results = try TrainingRun(description, folder: folder.file("my out"), resume: true).run()
+        #expect(results[0].published?.description == "topic@1")
+        let kept = try PromptStore(path: own + "/it's", mode: .readOnly)
+        #expect(try kept.versions(of: "topic").count == 1)
+        #expect(try kept.prompt(for: kept.versions(of: "topic")[0]) == prompt(folder, "my out"))
+    }
+
+    @Test("of several jobs the same run publishes later what it could not")
+    func severalPublishedLater() throws {
+        let description = try RunDescription(
+            json: settings(
+                folder, ["store": .string(store), "publish": "topic", "seeds": 2, "publish_all": true]),
+            at: "test")
+        let run = try TrainingRun(description, folder: folder.file("out"))
+        run.didWritePrompt = { [store] _ in try Data().write(to: URL(fileURLWithPath: store)) }
+        let error = #expect(throws: TrainingError.self) { try run.run() }
+        #expect(error?.message.contains("fit --out \(folder.file("out")) --resume") == true)
+        #expect(folder.exists("out/seed-0/result.json") && folder.exists("out/summary.json"))
+        try folder.remove("store")
+        let results = try TrainingRun(description, folder: folder.file("out"), resume: true).run()
+        #expect(results.allSatisfy { $0.published != nil } && !folder.exists("out/checkpoint.safetensors"))
+    }
+
+    @Test("what would be refused at the end is refused before the first step, and nothing is written")
+    func refusedBefore() throws {
+        try folder.write("file", "")
+        try folder.makeFolder("other")
+        try folder.write("other/data.mdb", "no environment")
+        try folder.write(
+            "numbers.json", #"{"name": "n", "template": "{input}", "metric": "pearson"}"#)
+        try folder.write("words.jsonl", #"{"input": "a", "label": "many"}"# + "\n")
+        try folder.write(
+            "numbers.jsonl", #"{"input": "a", "label": "1"}"# + "\n" + #"{"input": "b", "label": "2"}"# + "\n"
+        )
+        try folder.write("broken.jsonl", FoodTask.lines(0..<2) + "{\n")
+        try folder.write("unknown.jsonl", #"{"input": "a", "label": "0"}"# + "\n")
+        let long = String(repeating: "a long description ", count: 60_000)
+        try folder.write(
+            "long.json",
+            FoodTask.definition.replacingOccurrences(
+                of: #""name""#, with: #""description": "\#(long)", "name""#))
+        func path(_ name: String) -> JSONValue { .string(folder.file(name)) }
+        for (others, what): (KeyValuePairs<String, JSONValue>, String) in [
+            (["store": path("file"), "publish": "x"], "file"),
+            (["store": path("file/below"), "publish": "x"], "file"),
+            (["store": path("other"), "publish": "x"], "other"),
+            (["store": "/proc/store", "publish": "x"], "/proc"),
+            (["test": path("broken.jsonl")], "broken.jsonl:5"),
+            (["dev": path("broken.jsonl")], "broken.jsonl:5"),
+            (["dev": path("unknown.jsonl")], "unknown.jsonl: no row has a label of the task"),
+            (["test": path("unknown.jsonl")], "unknown.jsonl: no row has a label of the task"),
+            (
+                [
+                    "task": path("numbers.json"), "train": path("numbers.jsonl"),
+                    "dev": path("numbers.jsonl"),
+                    "test": path("words.jsonl"),
+                ], "words.jsonl: pearson"
+            ),
+            (["task": path("long.json")], "definition"),
+        ] {
+            let error = #expect(throws: TrainingError.self) { try train(folder, "out", others) }
+            #expect(error?.message.contains(what) == true, "\(what): \(error?.message ?? "")")
+            #expect(!folder.exists("out"))
+        }
+        let error = #expect(throws: TrainingError.self) { try train(folder, "file/out") }
+        #expect(error?.message.contains("is a file, not a folder") == true)
     }
 
     @Test("refuses when a single bit of the stored prompt has changed")

@@ -55,13 +55,45 @@ struct RunDescriptionTests {
         #expect(refusal(["seed": [1, 1]]).contains("twice"))
         #expect(refusal(["seed": []]).contains("seed is a list of 0"))
         #expect(refusal(["publish": "x"]).contains("store"))
+        #expect(refusal(["store": "s"]).contains("store is given, but nothing is published"))
+        for name in ["Urg", "a/b", "{Task}", String(repeating: "x", count: 129), ""] {
+            #expect(refusal(["store": "s", "publish": .string(name)]).contains("a-z"), "\(name)")
+        }
         #expect(refusal(["training_precision": "int8"]).contains("int8"))
         #expect(refusal(["seeds": 4000, "learning_rate": [1, 2]]).contains("4096"))
         #expect(refusal(["task": .null]).contains("\"task\" is missing"))
         #expect(refusal(["core": .null]).contains("\"core\" is missing"))
         #expect(
-            refusal(["method": "full", "bottleneck": .null, "rows": .null, "seeds": 2]).contains("one job"))
+            refusal([
+                "method": "full", "bottleneck": .null, "rows": .null, "seeds": 2, "training_precision": .null,
+            ]).contains("one job"))
         #expect(refusal(["task": "/nowhere/task.json"]).contains("/nowhere/task.json"))
+    }
+
+    @Test("a setting that has no effect beside the others is refused by its key")
+    func idle() throws {
+        let full: [(String, JSONValue)] = [
+            ("method", "full"), ("bottleneck", .null), ("rows", .null), ("training_precision", .null),
+        ]
+        let plain: [(String, JSONValue)] = [("method", "prompt"), ("bottleneck", .null)]
+        for (others, key): ([(String, JSONValue)], String) in [
+            ([("dev_share", 0.2)], "dev_share"), (full + [("init", "uniform")], "init"),
+            (full + [("network_learning_rate", 0.1)], "network_learning_rate"),
+            (full + [("element_type", "int8")], "element_type"),
+            (full + [("training_precision", "bfloat16")], "training_precision"),
+            (full + [("core", "random:t5-small")], "core"),
+            (plain + [("network_learning_rate", 0.1)], "network_learning_rate"),
+            ([("method", ["prompt", "dpt"])], "bottleneck"),
+        ] {
+            var object = try settings(folder)
+            for (name, value) in others { object[name] = value }
+            let error = #expect(throws: TrainingError.self) { try RunDescription(json: object, at: "test") }
+            #expect(error?.message.contains(key) == true, "\(key): \(error?.message ?? "")")
+        }
+        // What one of several jobs has a use for may be given for all.
+        #expect(
+            try describe(["method": ["prompt", "residual-mlp1"], "network_learning_rate": 0.1]).jobs.count
+                == 2)
     }
 
     @Test("tasks have settings of their own, and need different names")

@@ -178,7 +178,7 @@ struct TrainingRunTests {
         }
     }
 
-    @Test("refuses a checkpoint of other settings, a damaged one, and to write over one")
+    @Test("refuses a checkpoint of another core, task, data or setting, a damaged one, and to write over one")
     func refusesCheckpoints() throws {
         #expect(throws: TrainingError.self) { try train(folder, "out", interruptedAfter: 2) }
         func refusal(_ others: KeyValuePairs<String, JSONValue>, resume: Bool) -> String {
@@ -189,7 +189,27 @@ struct TrainingRunTests {
             return error?.message ?? ""
         }
         #expect(refusal([:], resume: false).contains("--resume"))
-        #expect(refusal(["learning_rate": 0.2], resume: true).contains("setting"))
+        for (others, what): (KeyValuePairs<String, JSONValue>, String) in [
+            (["learning_rate": 0.2], "learning_rate was 0.3 and is 0.2 now"),
+            (["core": .string(Repository.goldenCore("byt5-like"))], "another core"),
+            (["precision": "float32"], "precision"), (["element_type": "int8"], "element_type"),
+            (["batch_rows": 100], "batch_rows"), (["seeds": 2], "other jobs"), (["steps": 7], "steps"),
+            (["map": "x=food"], "map"), (["init": "uniform"], "init"),
+            (["dev": .null, "dev_share": 0.2], "it had a dev file"),
+            (["test": .string(folder.file("test.jsonl"))], "the test file"),
+        ] { #expect(refusal(others, resume: true).contains(what)) }
+        for (file, change, what) in [
+            ("train.jsonl", FoodTask.lines(0..<11), "the train file"),
+            ("dev.jsonl", FoodTask.lines(12..<15), "the dev file"),
+            (
+                "task.json", FoodTask.definition.replacingOccurrences(of: "32", with: "30"), "another task"
+            ),
+        ] {
+            let before = try folder.text(file)
+            try folder.write(file, change)
+            #expect(refusal([:], resume: true).contains(what))
+            try folder.write(file, before)
+        }
         let path = "out/checkpoint.safetensors"
         var bytes = try folder.bytes(path)
         bytes[bytes.count - 5] ^= 1
@@ -197,8 +217,82 @@ struct TrainingRunTests {
         #expect(refusal([:], resume: true).contains("damaged"))
         try folder.write(path, bytes.prefix(bytes.count / 2))
         _ = refusal([:], resume: true)
-        try folder.remove(path)
-        #expect(refusal([:], resume: true).contains("no checkpoint"))
+    }
+
+    @Test("begun with resume begins, and is refused where it is finished")
+    func resumesAlways() throws {
+        try train(folder, "out", resume: true)
+        try train(folder, "whole")
+        #expect(try prompt(folder, "out") == prompt(folder, "whole"))
+        for resume in [true, false] {
+            let error = #expect(throws: TrainingError.self) { try train(folder, "out", resume: resume) }
+            #expect(error?.message.contains("has a finished run") == true)
+        }
+    }
+
+    @Test("a finished run's results are those of the settings it was made with, and of no others")
+    func finishedResults() throws {
+        func results(_ out: String, _ others: KeyValuePairs<String, JSONValue>) throws -> [JSONObject] {
+            try RunFolder(path: folder.file(out)).results(
+                of: RunDescription(json: settings(folder, others), at: "test"))
+        }
+        let many: KeyValuePairs<String, JSONValue> = ["seeds": 2, "steps": .null, "epochs": 1]
+        try train(folder, "one")
+        try train(folder, "many", many)
+        #expect(RunFolder(path: folder.file("one")).state == .finished)
+        #expect(try results("one", ["threads": 1]) == [folder.json("one/result.json")])
+        #expect(try results("many", many).map { $0["seed"] } == [0, 1])
+        for (out, others, what): (String, KeyValuePairs<String, JSONValue>, String) in [
+            ("one", ["learning_rate": 0.2], "learning_rate was 0.3, not 0.2"), ("one", ["steps": 7], "steps"),
+            ("one", many, "one job"), ("many", [:], "jobs are others"),
+            ("many", ["seeds": 3, "steps": .null, "epochs": 1], "jobs are others"),
+            ("one", ["publish": "x", "store": "s"], "store"), ("one", ["dev": .null], "dev"),
+            ("one", ["test": .string(folder.file("test.jsonl"))], "test"),
+        ] {
+            let error = #expect(throws: TrainingError.self) { try results(out, others) }
+            #expect(error?.message.contains(what) == true, "\(error?.message ?? "")")
+        }
+    }
+
+    @Test("replaces a run when asked, and nothing else")
+    func overwrites() throws {
+        let grid: KeyValuePairs<String, JSONValue> = ["learning_rate": [0.1, 0.3]]
+        try train(folder, "out", grid)
+        try folder.write("out/notes.txt", "mine")
+        try folder.write("out/learning_rate-0.1/notes.txt", "mine")
+        let description = try RunDescription(json: settings(folder), at: "test")
+        let run = try TrainingRun(description, folder: folder.file("out"), overwrite: true)
+        #expect(folder.exists("out/summary.json"), "nothing goes before the run begins")
+        _ = try run.run()
+        #expect(!folder.exists("out/summary.json") && !folder.exists("out/learning_rate-0.3"))
+        #expect(try folder.text("out/notes.txt") == "mine" && folder.exists("out/result.json"))
+        #expect(
+            try FileManager.default.contentsOfDirectory(atPath: folder.file("out/learning_rate-0.1"))
+                == ["notes.txt"])
+        for (name, text) in [
+            ("prompt.safetensors", "x"), ("card.md", "x"),
+            ("task.json", #"{"name": "a", "template": "{b}"}"#),
+        ] {
+            try folder.makeFolder("foreign")
+            try folder.write("foreign/\(name)", text)
+            for overwrite in [false, true] {
+                let error = #expect(throws: TrainingError.self) {
+                    try TrainingRun(description, folder: folder.file("foreign"), overwrite: overwrite)
+                }
+                #expect(error?.message.contains("foreign/\(name)") == true)
+            }
+            try folder.remove("foreign")
+        }
+    }
+
+    @Test("saves a checkpoint with the first step, and goes on when a later one cannot be written")
+    func firstCheckpoint() throws {
+        let description = try RunDescription(json: settings(folder), at: "test")
+        let run = try TrainingRun(description, folder: folder.file("out"))
+        var seen: [Bool] = []
+        let results = try run.run(progress: { _ in seen.append(folder.exists("out/checkpoint.safetensors")) })
+        #expect(seen == [false, true, true, true, true, true] && results.count == 1)
+        #expect(!folder.exists("out/checkpoint.safetensors"))
     }
 
     @Test("stops when the dev score has not become better for as long as patience says")
@@ -220,5 +314,23 @@ struct TrainingRunTests {
         #expect(results.count == 2)
         #expect(results[0].steps == 12)
         #expect(try prompt(folder, "out/learning_rate-1000").values.allSatisfy(\.isFinite))
+        // Alone it is an error, and the checkpoint that there was stays.
+        let description = try RunDescription(
+            json: settings(
+                folder,
+                [
+                    "method": "prompt", "bottleneck": .null, "learning_rate": 1000, "clip": 0,
+                    "weight_decay": 1,
+                    "steps": 60, "evaluate_every": 60,
+                ]), at: "test")
+        let run = try TrainingRun(description, folder: folder.file("alone"))
+        let error = #expect(throws: TrainingError.self) { try run.run() }
+        #expect(error?.message.contains("topic: step ") == true, "\(error?.message ?? "")")
+        #expect(error?.message.contains("last good checkpoint") == true && run.failures.count == 1)
+        #expect(!folder.exists("alone/result.json"))
+        #expect(throws: TrainingError.self) {
+            let resumed = try TrainingRun(description, folder: folder.file("alone"), resume: true)
+            _ = try resumed.run(isInterrupted: { true })
+        }
     }
 }
