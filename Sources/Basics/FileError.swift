@@ -28,8 +28,8 @@ public struct FileError: DescribedError {
         case S_IFDIR: "a directory"
         case S_IFIFO: "a named pipe"
         case S_IFSOCK: "a socket"
-        case S_IFCHR, S_IFBLK: "a device"
-        default: "no file"
+        case S_IFLNK: "a symbolic link"
+        default: "a device"
         }
     }
 

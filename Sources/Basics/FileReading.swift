@@ -44,21 +44,22 @@ func openRegularFile(
     _ path: String, in folder: OpenFolder? = nil, followsLinks: Bool = true
 ) throws(FileError) -> (descriptor: Int32, size: Int) {
     let start = folder?.descriptor ?? AT_FDCWD
+    let shown = folder.map { "\($0.path)/\(path)" } ?? path
     var status = stat()
     // Before it is opened, which some devices take for a request.
     guard fstatat(start, path, &status, followsLinks ? 0 : AT_SYMLINK_NOFOLLOW) == 0 else {
-        throw FileError(cannot: "open", path)
+        throw FileError(cannot: "open", shown)
     }
-    try requireRegular(status, path)
+    try requireRegular(status, shown)
     // Non-blocking, should it have become a named pipe meanwhile.
     let flags = O_RDONLY | O_NOCTTY | O_CLOEXEC | O_NONBLOCK | (followsLinks ? 0 : O_NOFOLLOW)
     let descriptor = openat(start, path, flags)
-    guard descriptor >= 0 else { throw FileError(cannot: "open", path) }
+    guard descriptor >= 0 else { throw FileError(cannot: "open", shown) }
     do throws(FileError) {
-        guard fstat(descriptor, &status) == 0 else { throw FileError(cannot: "open", path) }
-        try requireRegular(status, path)
+        guard fstat(descriptor, &status) == 0 else { throw FileError(cannot: "open", shown) }
+        try requireRegular(status, shown)
         guard fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) & ~O_NONBLOCK) == 0 else {
-            throw FileError(cannot: "open", path)
+            throw FileError(cannot: "open", shown)
         }
     } catch {
         close(descriptor)

@@ -101,6 +101,15 @@ package final class OutputFile {
         return descriptor
     }
 
+    /// Whether the bytes go into a file as they come, and it is that one: to read it meanwhile would lose what is not read
+    /// yet, or never end.
+    package func writesDirectly(into file: stat) -> Bool {
+        switch way {
+        case .beside: false
+        case .directly(let descriptor), .stream(let descriptor): file.isRegularFile(of: descriptor)
+        }
+    }
+
     /// Appends bytes.
     package func write(_ bytes: UnsafeRawBufferPointer) throws(FileError) {
         switch way {
@@ -175,5 +184,14 @@ package final class OutputFile {
             }
         }
         try file.copy(into: existing)
+    }
+}
+
+extension stat {
+    /// Whether it is a regular file, and the descriptor's.
+    package func isRegularFile(of descriptor: Int32) -> Bool {
+        var own = stat()
+        return fstat(descriptor, &own) == 0 && own.st_mode & S_IFMT == S_IFREG
+            && (own.st_dev, own.st_ino) == (st_dev, st_ino)
     }
 }

@@ -54,6 +54,9 @@ package final class PartialFile {
         close(descriptor)
     }
 
+    /// Removes everything that is unfinished, in a signal handler that then ends the process.
+    package static func removeAll() { pp_unfinished_remove() }
+
     /// Appends bytes.
     package func write(_ bytes: UnsafeRawBufferPointer) throws(FileError) {
         try writeAll(bytes, to: descriptor, path: path)

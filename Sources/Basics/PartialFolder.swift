@@ -18,7 +18,7 @@ package final class PartialFolder {
     private let notes: [Int32]
     private var isFinished = false
 
-    /// Makes an empty folder beside what it is to become. Those above it are made when missing, and links are followed.
+    /// Makes an empty folder beside what it is to become. Links are followed.
     ///
     /// - Parameters:
     ///   - destination: What it is to become.
@@ -29,9 +29,6 @@ package final class PartialFolder {
     ) throws(FileError) {
         var path = destination
         while path.count > 1, path.hasSuffix("/") { path.removeLast() }
-        if let slash = path.lastIndex(of: "/"), slash > path.startIndex {
-            try makeFolder(String(path[..<slash]))
-        }
         let place = try OutputPlace(path)
         try self.init(
             destination, in: place.folder, for: place.name, final: place.name, files, permissions)

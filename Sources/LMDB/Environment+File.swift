@@ -119,27 +119,23 @@ extension Environment {
             throw LMDBError(
                 .alreadyExists, "\(target): something is there already; name a path that does not exist")
         }
-        var template = Array("\(target).XXXXXX".utf8CString)
         // LMDB copies as many pages of a value as their header says.
         try checkStructure()
-        guard mkdtemp(&template) != nil else {
-            throw LMDBError(returnCode: errno, path: target, doing: "making a directory beside it")
+        func writing(_ error: FileError) -> LMDBError {
+            LMDBError(returnCode: error.number ?? ENOTDIR, path: target, doing: "writing the copy")
         }
-        let temporary = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
-        do throws(LMDBError) {
-            try copyFile(to: temporary)
-            // `mkdtemp` shuts everyone else out; the copy is as open as the original.
-            guard stat(path, &status) == 0, chmod(temporary, status.st_mode & 0o777) == 0,
-                rename(temporary, target) == 0
-            else {
-                throw LMDBError(returnCode: errno, path: target, doing: "naming the copy")
-            }
-        } catch {
-            unlink(DataFile.path(in: temporary))
-            rmdir(temporary)
-            throw error
+        let copy: PartialFolder
+        // Others are shut out until it is as open as the original.
+        do throws(FileError) {
+            copy = try PartialFolder(for: target, files: Self.files, permissions: 0o700)
+        } catch { throw writing(error) }
+        try copyFile(to: copy.path)
+        guard stat(path, &status) == 0 else {
+            throw LMDBError(returnCode: errno, path: path, doing: "copying")
         }
-        synchronizeFolder(target + "/..")
+        do throws(FileError) { try copy.commit(permissions: status.st_mode & 0o777) } catch {
+            throw writing(error)
+        }
     }
 
     private func copyFile(to directory: String) throws(LMDBError) {

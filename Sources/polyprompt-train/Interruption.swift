@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 import Synchronization
 
@@ -15,9 +16,11 @@ enum Interruption {
         sigemptyset(&signals)
         for number in [SIGINT, SIGTERM, SIGHUP] where !(number == SIGHUP && isIgnored(number)) {
             sigaddset(&signals, number)
-            // Only async-signal-safe calls: an atomic addition and _exit.
+            // Only async-signal-safe calls: an atomic addition, unlinkat and _exit.
             signal(number) { number in
-                if Interruption.requests.add(1, ordering: .relaxed).oldValue > 0 { _exit(128 + number) }
+                guard Interruption.requests.add(1, ordering: .relaxed).oldValue > 0 else { return }
+                PartialFile.removeAll()
+                _exit(128 + number)
             }
         }
         // Whoever started this process may have left the signals blocked.

@@ -54,6 +54,7 @@ struct RunCommand: ParsableCommand {
         let pool = compute.makePool()
         var reader = try LineReader(path: input)
         let writer = try LineWriter(path: output)
+        try writer.refuse(input: input)
         let core = try compute.loadCore(pool)
         let tokenizer = try CoreTokenizer.load(
             compute.core, vocabularySize: core.configuration.vocabularySize)

@@ -31,6 +31,24 @@ public final class LineWriter {
         }
     }
 
+    /// Refuses an input, by its path or "-", that is the file into which the lines go as they come.
+    ///
+    /// - Throws: `ServingError` naming it.
+    public func refuse(input: String) throws(ServingError) {
+        var status = stat()
+        guard (input == "-" ? fstat(STDIN_FILENO, &status) : stat(input, &status)) == 0 else { return }
+        let isSame =
+            switch output {
+            case .standardOutput: status.isRegularFile(of: STDOUT_FILENO)
+            case .file(let file): file.writesDirectly(into: status)
+            }
+        guard !isSame else {
+            throw ServingError(
+                .unwritable,
+                "\(path) is the input too, and its lines would be lost or without end; name another file")
+        }
+    }
+
     /// Adds a line.
     public func write(_ value: JSONValue) throws(ServingError) {
         buffer.append(contentsOf: value.lineBytes)

@@ -30,6 +30,7 @@ struct CoreDirectory {
             throw T5Error(.unwritable, "\(destination) exists already; name a directory that does not")
         }
         let weights = "model.safetensors"
+        try makeFolder(URL(fileURLWithPath: destination).deletingLastPathComponent().path)
         let partial = try PartialFolder(for: destination, files: Self.copied + [weights])
         for name in Self.copied where files.fileExists(atPath: "\(source)/\(name)") {
             let bytes = try readRegularFile("\(source)/\(name)", limit: FileLimit.index)
