@@ -107,6 +107,17 @@ struct FileTests {
         #expect(try readFile(end, limit: 2) == [4, 5])
     }
 
+    /// Files of sysfs say that they have a page, and end earlier.
+    private static let shorter = "/sys/kernel/profiling"
+
+    @Test(
+        "a file that ends before its size is an error",
+        .enabled(if: access(shorter, R_OK) == 0, "this needs \(shorter)"))
+    func shrinking() throws {
+        let error = #expect(throws: FileError.self) { try readRegularFile(Self.shorter, limit: 1 << 20) }
+        #expect(error?.message.contains("was cut short") ?? false, "\(error?.message ?? "")")
+    }
+
     @Test("a folder is made with those above it")
     func makingFolders() throws {
         let path = folder.file("a/b/c")
