@@ -74,6 +74,9 @@ struct BenchCommand: ParsableCommand {
             throw ValidationError("--rounds is \(rounds); 1 to 1000000 was expected")
         }
         if seconds != nil, rounds != nil { throw ValidationError("give --seconds or --rounds, not both") }
+        if workload == .kernels, engine.precision != nil {
+            throw ValidationError("--precision has no effect: kernels measures every type")
+        }
         if requests != nil, !Workload.withRequests.contains(workload) {
             throw ValidationError("--requests goes with mixed, classify and generate only")
         }

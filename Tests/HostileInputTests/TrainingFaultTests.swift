@@ -83,6 +83,7 @@ struct TrainingFaultTests {
             try $fit --steps 1000000 --out /proc/a
             try $T bench --core $C --rounds 1000000 --json /nowhere/x
             try $P bench mixed --core $C --rounds 1000000 --json /nowhere/x
+            try $P bench kernels --core $C --rounds 1000000 --precision int8
             try $T evaluate --core $C --store $W/none --task spam --data prompts/spam/sample.jsonl
             $P prompts register --core $C --store $W/s prompts/spam >/dev/null
             try $T evaluate --core $C --store $W/s --task spam --data prompts/spam/sample.jsonl --predictions /nowhere/x
@@ -97,7 +98,7 @@ struct TrainingFaultTests {
             """#)
         let lines = result.output.split(separator: "\n")
         let expected = [
-            "Urg", "file", "file", "nothing.jsonl", "/proc", "/nowhere/x", "/nowhere/x", "none", "/nowhere/x",
+            "Urg", "file", "file", "nothing.jsonl", "/proc", "/nowhere/x", "/nowhere/x", "--help", "none", "/nowhere/x",
             "--help",
             "file", "/nowhere", "random:t5-small", "--help", "/nowhere/x",
         ]

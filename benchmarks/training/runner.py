@@ -90,7 +90,6 @@ class Runner:
                 "dev": result["dev"][metric(fit.task)],
                 "test": result["test"][metric(fit.task)],
                 "best_step": int(re.search(r" at step (\d+) of ", errors)[1]),
-                # Fewer than asked for when the numbers left the range of single precision.
                 "updates": result["steps"],
                 "trained_parameters": trained_parameters(fit, settings),
             }
