@@ -98,7 +98,8 @@ struct TrainingFaultTests {
             """#)
         let lines = result.output.split(separator: "\n")
         let expected = [
-            "Urg", "file", "file", "nothing.jsonl", "/proc", "/nowhere/x", "/nowhere/x", "--help", "none", "/nowhere/x",
+            "Urg", "file", "file", "nothing.jsonl", "/proc", "/nowhere/x", "/nowhere/x", "--help", "none",
+            "/nowhere/x",
             "--help",
             "file", "/nowhere", "random:t5-small", "--help", "/nowhere/x",
         ]

@@ -67,6 +67,9 @@ struct FitCommandTests {
             {
                 usleep(2_000)
             }
+            // As `timeout` does it: to the process and to its group.
+            kill(process.processIdentifier, signal)
+            usleep(1_000)
             kill(process.processIdentifier, signal)
         }
     }
