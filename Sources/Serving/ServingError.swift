@@ -24,6 +24,8 @@ public struct ServingError: CodedError {
         case idOutOfRange = "id_out_of_range"
         /// The core has no tokenizer, so that it takes ids only.
         case noTokenizer = "no_tokenizer"
+        /// The core's numbers for the request are not finite.
+        case notFinite = "not_finite"
         /// The task's stored prompt or definition cannot be used.
         case taskUnusable = "task_unusable"
     }

@@ -20,7 +20,11 @@ struct RunCommand: ParsableCommand {
             version (spam@2) or be null for the bare core; "input_ids" may replace "input". A line that cannot \
             be answered gets {"id", "error"} and stops none of the others.
 
-            Exit status: 0 when every request was answered, 2 when some got an error, 1 when the run failed.
+            Reading, computing and writing go on side by side. Ctrl-C, SIGTERM and SIGHUP end the run: what has been \
+            answered is written to standard output; a file is not made.
+
+            Exit status: 0 when every request was answered, 2 when some got an error, 1 when the run failed (without \
+            a message when the reader of the answers has gone), 128 and the signal's number when it was interrupted.
             """)
 
     @OptionGroup var compute: ComputeOptions
@@ -65,14 +69,18 @@ struct RunCommand: ParsableCommand {
         logger.info(
             "core \(core.fingerprint.prefix(12)), \(core.precision.rawValue), \(pool.threadCount) threads")
 
+        let stop = try StopRequest()
+        Interruption.watch(stop)
         var progress = ProgressLine()
-        let summary = try BatchInference(engine: engine).run(&reader, writer) { summary in
+        let summary = try BatchInference(engine: engine).run(&reader, writer, stop: stop) { summary in
             progress.show(
                 "\(summary.requests) requests, \(Int(summary.requestsPerSecond.rounded()))/s"
                     + (summary.failures > 0 ? ", \(summary.failures) with an error" : ""))
         }
         progress.clear()
         StandardError.print(summary.text)
+        let signal = Interruption.signal.load(ordering: .sequentiallyConsistent)
+        if signal != 0 { throw ExitCode(128 + signal) }
         if summary.failures > 0 { throw ExitCode(2) }
     }
 }

@@ -5,7 +5,8 @@
 /// and memory until they are done; one that finds no room keeps later ones of its kind behind it, so that it
 /// cannot starve, but not requests that only score labels, which hold nothing.
 public struct AdmissionQueue<Request> {
-    /// Decoder rows and bytes that requests may hold together; a single request may exceed it alone.
+    /// Decoder rows and bytes that requests may hold together, and rows of labels that they may have scored at once; a
+    /// single request may exceed it alone.
     public let limit: RequestCost
 
     private var waiting: [(request: Request, cost: RequestCost)] = []
@@ -38,12 +39,16 @@ public struct AdmissionQueue<Request> {
     public mutating func next(encoderRows budget: Int, held: RequestCost) -> [Request] {
         var held = held
         var rows = 0
+        var labelRows = 0
         var isBlocked = false
         var taken: [Request] = []
         var left: [(request: Request, cost: RequestCost)] = []
         var looked = 0
         for (request, cost) in waiting {
-            guard taken.isEmpty || rows + cost.encoderRows <= budget else { break }
+            guard
+                taken.isEmpty
+                    || rows + cost.encoderRows <= budget && labelRows + cost.labelRows <= limit.labelRows
+            else { break }
             looked += 1
             if cost.decoderRows > 0 {
                 let hasRoom =
@@ -57,6 +62,7 @@ public struct AdmissionQueue<Request> {
                 held += cost
             }
             rows += cost.encoderRows
+            labelRows += cost.labelRows
             taken.append(request)
         }
         waiting.replaceSubrange(..<looked, with: left)

@@ -16,11 +16,13 @@ import Tokenization
 public final class InferenceEngine {
     /// Encoder rows of a batch unless said otherwise.
     public static let defaultBatchRows = 4096
-    /// Bytes for the keys and values of what is being generated unless said otherwise: a quarter of the
-    /// memory.
-    public static var defaultCacheBytes: Int { Int(ProcessInfo.processInfo.physicalMemory / 4) }
+    /// Bytes for the keys and values of what is being generated unless said otherwise: 1 GiB, or a quarter of the
+    /// memory where that is less.
+    public static var defaultCacheBytes: Int { min(1 << 30, Int(ProcessInfo.processInfo.physicalMemory / 4)) }
     /// Rows of a decoder step, so that a step stays short.
     static let maximumDecoderRows = 512
+    /// Rows of labels that are scored in an iteration.
+    static let maximumLabelRows = 4096
 
     /// What the engine has done so far.
     public struct Totals: Sendable, Equatable {
@@ -107,7 +109,9 @@ public final class InferenceEngine {
         session = T5Session(core: core, pool: pool)
         generation = GenerationBatch(session: session)
         queue = AdmissionQueue(
-            limit: RequestCost(decoderRows: Self.maximumDecoderRows, cacheBytes: cacheBytes))
+            limit: RequestCost(
+                labelRows: Self.maximumLabelRows, decoderRows: Self.maximumDecoderRows, cacheBytes: cacheBytes
+            ))
         self.pool = pool
         self.batchRows = batchRows
     }
@@ -187,11 +191,17 @@ public final class InferenceEngine {
         }
         for sequence in finished {
             guard let (ticket, member) = owners.removeValue(forKey: sequence.ticket) else { continue }
-            active[ticket]?.generations[member] = sequence.generations
-            guard let entry = active[ticket], !entry.generations.contains(where: { $0 == nil }) else {
+            guard let active = active[ticket] else { continue }
+            guard sequence.isFinite else {
+                cancel(ticket)
+                answered.append(Answered(ticket: ticket, response: active.request.notFinite))
                 continue
             }
-            active[ticket] = nil
+            self.active[ticket]?.generations[member] = sequence.generations
+            guard let entry = self.active[ticket], !entry.generations.contains(where: { $0 == nil }) else {
+                continue
+            }
+            self.active[ticket] = nil
             held -= entry.request.cost
             let response = entry.request.response(
                 entry.generations.compactMap { $0 }, tokenizer: preparer.tokenizer)
@@ -205,7 +215,7 @@ public final class InferenceEngine {
     /// Encodes requests in one ragged pass, scores those with labels in one decoder pass and lets the others
     /// join what is being generated.
     ///
-    /// - Returns: Those that were scored.
+    /// - Returns: Those that were scored, and those whose numbers are not finite.
     private func admit(_ requests: [Submitted]) -> [Answered] {
         do {
             return try start(requests)
@@ -226,11 +236,19 @@ public final class InferenceEngine {
         let encoded = try session.encode(requests.flatMap(\.request.inputs))
         totals.rows += encoded.rowCount
         totals.batches += 1
+        var answered: [Answered] = []
         var scoring: [(sequence: Int, plan: LabelPlan)] = []
+        var scored: [Submitted] = []
         var sequence = 0
         for entry in requests {
+            defer { sequence += entry.request.inputs.count }
+            guard (0..<entry.request.inputs.count).allSatisfy({ encoded.isFinite(sequence + $0) }) else {
+                answered.append(Answered(ticket: entry.ticket, response: entry.request.notFinite))
+                continue
+            }
             switch entry.request.goal {
             case .score(_, let plans):
+                scored.append(entry)
                 for (member, plan) in plans.enumerated() { scoring.append((sequence + member, plan)) }
             case .generate(let options, _):
                 active[entry.ticket] = ActiveRequest(
@@ -242,15 +260,18 @@ public final class InferenceEngine {
                     )
                 }
             }
-            sequence += entry.request.inputs.count
         }
         var scores = try session.scoreLabels(encoded, scoring)[...]
-        return requests.compactMap { entry in
-            guard case .score(let labels, let plans) = entry.request.goal else { return nil }
-            defer { scores = scores.dropFirst(plans.count) }
-            return Answered(
-                ticket: entry.ticket,
-                response: entry.request.response(labels, scores.prefix(plans.count)))
+        for entry in scored {
+            guard case .score(let labels, let plans) = entry.request.goal else { continue }
+            let own = scores.prefix(plans.count)
+            scores = scores.dropFirst(plans.count)
+            let isFinite = own.allSatisfy { $0.allSatisfy(\.isFinite) }
+            answered.append(
+                Answered(
+                    ticket: entry.ticket,
+                    response: isFinite ? entry.request.response(labels, own) : entry.request.notFinite))
         }
+        return answered
     }
 }

@@ -56,6 +56,12 @@ public final class LineWriter {
         if buffer.count >= 1 << 20 { try flush() }
     }
 
+    /// Adds lines, each with its line feed.
+    func write(lines: [UInt8]) throws(ServingError) {
+        buffer.append(contentsOf: lines)
+        try flush()
+    }
+
     /// Hands everything written so far to the operating system.
     public func flush() throws(ServingError) {
         do {

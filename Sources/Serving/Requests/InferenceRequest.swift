@@ -43,6 +43,8 @@ public struct InferenceRequest: Sendable {
     private static let keys = ["id", "task", "input", "input_ids", "max_tokens", "labels"] + decodingKeys
     /// Those of them that go to the decoding options.
     private static let decodingKeys = ["temperature", "top_p", "top_k", "seed", "num_beams"]
+    /// Most bytes that an id may have, as it is written.
+    public static let maximumIDBytes = 1024
     /// Most labels that a request may bring.
     private static let maximumLabels = 10_000
     /// Most values that a line may have: more than the longest input, ``TaskDefinition/inputTokenLimits``, and as many
@@ -63,11 +65,14 @@ public struct InferenceRequest: Sendable {
             let reader = try ValueReader(document, nullIsAbsent: true) {
                 ServingError(.invalidRequest, $0)
             }.object()
-            id = try reader["id"]?.read("a string or a number") { value in
+            id = try reader["id"]?.read("a string or a number of at most \(maximumIDBytes) bytes") { value in
+                let text: String
                 switch value {
-                case .string, .number: value
-                default: nil
+                case .string(let string): text = string
+                case .number: text = value.line
+                default: return nil
                 }
+                return text.utf8.count <= maximumIDBytes ? value : nil
             }
             return try InferenceRequest(reader, id: id)
         }

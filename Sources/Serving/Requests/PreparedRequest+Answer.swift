@@ -3,6 +3,21 @@ import T5
 import Tokenization
 
 extension PreparedRequest {
+    /// The response to a request whose numbers are not finite.
+    var notFinite: InferenceResponse {
+        let task = task.members.map { member, _ in
+            guard let name = member.name else { return "the bare core" }
+            return "the task \(name)" + (member.version.map { "@\($0)" } ?? "")
+        }.joined(separator: " or ")
+        return InferenceResponse(
+            id: id,
+            result: .failure(
+                ServingError(
+                    .notFinite,
+                    "the core's numbers for this input of \(task) are not finite: values of the prompt or of the "
+                        + "core are too large for this precision")))
+    }
+
     /// The response to a request that had labels scored.
     ///
     /// - Parameter logLikelihoods: Each label's, for each member of the task.

@@ -13,6 +13,8 @@ public struct PreparedRequest: Sendable {
     let inputs: [T5Input]
     /// What the decoder is to do with them.
     let goal: Goal
+    /// About how many bytes it and then its answer take at most while they wait.
+    let heldBytes: Int
     /// What the request takes, but for the output's ids.
     let usage: InferenceResponse.Usage
 

@@ -36,7 +36,9 @@ public struct RequestPreparer: Sendable {
             let promptRows = member.prompt.count / core.configuration.modelWidth
             let decoderRows: Int
             switch goal {
-            case .score(_, let plans): decoderRows = plans[index].decoderRows
+            case .score(_, let plans):
+                decoderRows = plans[index].decoderRows
+                cost.labelRows += decoderRows
             case .generate(let options, _):
                 decoderRows = options[index].decoderRows
                 cost.decoderRows += options[index].branchCount
@@ -50,7 +52,24 @@ public struct RequestPreparer: Sendable {
         }
         guard cost.cacheBytes <= cacheBytes else { throw tooLarge(cost) }
         return PreparedRequest(
-            id: request.id, cost: cost, task: task, inputs: inputs, goal: goal, usage: usage)
+            id: request.id, cost: cost, task: task, inputs: inputs, goal: goal,
+            heldBytes: usage.inputTokens * 4 + Self.bytes(of: goal, ownLabels: request.labels != nil),
+            usage: usage)
+    }
+
+    /// About how many bytes a goal and its answer take.
+    ///
+    /// - Parameter ownLabels: Whether the labels are the request's, rather than kept with the task.
+    private static func bytes(of goal: PreparedRequest.Goal, ownLabels: Bool) -> Int {
+        switch goal {
+        case .score(let labels, let plans):
+            let names = labels.names.reduce(0) { $0 + 2 * $1.utf8.count + 64 }
+            // A node of a trie, and a row of a plan, with what lies around them.
+            return names + (ownLabels ? plans.reduce(0) { $0 + 256 * $1.nodeCount } : 0)
+        case .generate(let options, _):
+            // An id as a number and as text, in the output and among all outputs.
+            return options.reduce(0) { $0 + 48 * $1.decoding.returnedSequences * $1.maximumNewTokens }
+        }
     }
 
     // MARK: What the decoder is to do

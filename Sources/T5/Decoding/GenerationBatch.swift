@@ -1,4 +1,5 @@
 import Basics
+import CKernels
 import Tensors
 
 /// Sequences that are being generated together: of any requests, tasks and ways of decoding, in any stage.
@@ -12,6 +13,8 @@ public final class GenerationBatch {
         public let ticket: Int
         /// The generated sequences, the best first, at least one.
         public let generations: [Generation]
+        /// Whether the core's numbers for it were; where not, nothing was generated.
+        public let isFinite: Bool
     }
 
     fileprivate struct Entry {
@@ -19,6 +22,7 @@ public final class GenerationBatch {
         var state: any DecodingState
         /// One for each of the state's branches.
         var sequences: [DecoderSequence]
+        var isFinite = true
     }
 
     private let session: T5Session
@@ -91,15 +95,21 @@ public final class GenerationBatch {
         let choices = choose(session.decode(inputs), rows)
         for (index, choices) in choices.enumerated() {
             let ticket = entries[index].ticket
-            entries[index].advance(choices) { onToken(ticket, $0, $1) }
+            let finite = choices.compactMap { $0 }
+            guard finite.count == choices.count else {
+                entries[index].isFinite = false
+                continue
+            }
+            entries[index].advance(finite) { onToken(ticket, $0, $1) }
         }
         var finished: [Finished] = []
         entries.removeAll { entry in
-            guard entry.state.branches.isEmpty else { return false }
-            let generations = entry.state.generations
+            guard entry.state.branches.isEmpty || !entry.isFinite else { return false }
+            let generations = entry.isFinite ? entry.state.generations : []
             finished.append(
                 Finished(
-                    ticket: entry.ticket, generations: generations.isEmpty ? [Generation()] : generations))
+                    ticket: entry.ticket, generations: generations.isEmpty ? [Generation()] : generations,
+                    isFinite: entry.isFinite))
             return true
         }
         hasChanged = !finished.isEmpty
@@ -119,14 +129,19 @@ public final class GenerationBatch {
         var chosen: [Row] = []
     }
 
-    /// What may follow each entry's branches.
-    private func choose(_ hidden: AlignedBuffer, _ rows: Rows) -> [[[TokenScore]]] {
-        var choices = entries.map { Array(repeating: [TokenScore](), count: $0.sequences.count) }
+    /// What may follow each entry's branches; `nil` where the numbers to choose by are not finite.
+    private func choose(_ hidden: AlignedBuffer, _ rows: Rows) -> [[[TokenScore]?]] {
+        var choices = entries.map { [[TokenScore]?](repeating: nil, count: $0.sequences.count) }
+        // The head's products could hide what is not finite in their rows.
+        func isFinite(_ row: Row) -> Bool {
+            let d = session.configuration.modelWidth
+            return pp_first_not_finite_32(hidden.floats + row.row * d, d) == d
+        }
         if !rows.likeliest.isEmpty {
             let ids = session.layers.argmax(
                 session.gather(hidden, rows: rows.likeliest.map(\.row)), rows: rows.likeliest.count)
-            for (row, id) in zip(rows.likeliest, ids) {
-                choices[row.entry][row.branch] = [TokenScore(id: id, score: 0)]
+            for (row, id) in zip(rows.likeliest, ids) where isFinite(row) {
+                choices[row.entry][row.branch] = id.map { [TokenScore(id: $0, score: 0)] }
             }
         }
         let vocabulary = session.configuration.vocabularySize
@@ -136,10 +151,14 @@ public final class GenerationBatch {
             let logits: UnsafeMutablePointer<Float> = logits.reserve(part.count * vocabulary)
             session.layers.logits(
                 session.gather(hidden, rows: part.map(\.row)), rows: part.count, into: logits)
-            let chosen = session.pool.map(Array(zip(part, 0..<part.count))) { row, index in
-                entries[row.entry].state.choose(
+            let chosen = session.pool.map(Array(zip(part, 0..<part.count))) { row, index -> [TokenScore]? in
+                let logits = logits + index * vocabulary
+                guard isFinite(row), pp_first_not_finite_32(logits, vocabulary) == vocabulary else {
+                    return nil
+                }
+                return entries[row.entry].state.choose(
                     branch: row.branch,
-                    logits: UnsafeMutableBufferPointer(start: logits + index * vocabulary, count: vocabulary))
+                    logits: UnsafeMutableBufferPointer(start: logits, count: vocabulary))
             }
             for (row, tokens) in zip(part, chosen) { choices[row.entry][row.branch] = tokens }
         }
@@ -206,7 +225,8 @@ extension T5Session {
     ///   - encoded: The batch.
     ///   - requests: Which of its sequences to decode, with their options.
     /// - Returns: Each one's best generation.
-    /// - Throws: `T5Error` when a prefix id is out of range or options contradict each other.
+    /// - Throws: `T5Error` when a prefix id is out of range, options contradict each other, or the core's numbers are
+    ///   not finite.
     public func generate(
         _ encoded: EncodedBatch, _ requests: [(sequence: Int, options: GenerationOptions)]
     ) throws(T5Error) -> [Generation] {
@@ -214,7 +234,12 @@ extension T5Session {
         for request in requests { try batch.add(encoded, sequence: request.sequence, request.options) }
         var results = requests.map { _ in Generation() }
         while !batch.isEmpty {
-            for finished in batch.step() { results[finished.ticket] = finished.generations[0] }
+            for finished in batch.step() {
+                guard finished.isFinite else {
+                    throw T5Error(.notFinite, "the core's numbers for a sequence are not finite")
+                }
+                results[finished.ticket] = finished.generations[0]
+            }
         }
         return results
     }

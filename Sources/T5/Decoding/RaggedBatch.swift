@@ -1,4 +1,5 @@
 import Basics
+import CKernels
 import Tensors
 
 /// One sequence of a batch: rows given as vectors (a soft prompt), then token ids.
@@ -64,6 +65,14 @@ public final class EncodedBatch: Sendable {
         let range = range(of: sequence)
         return Array(
             UnsafeBufferPointer(start: rows.floats + range.lowerBound * width, count: range.count * width))
+    }
+
+    /// Whether all numbers of a sequence's encoder rows are finite: attention spreads one that is not over the sequence,
+    /// and over no other.
+    public func isFinite(_ sequence: Int) -> Bool {
+        let range = range(of: sequence)
+        let count = range.count * width
+        return pp_first_not_finite_32(rows.floats + range.lowerBound * width, count) == count
     }
 
     /// Rows of all sequences.

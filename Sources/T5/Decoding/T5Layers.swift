@@ -28,8 +28,9 @@ protocol T5Layers: AnyObject {
     func logits(
         _ hidden: UnsafeMutablePointer<Float>, rows: Int, into logits: UnsafeMutablePointer<Float>)
 
-    /// The likeliest id of each decoder output row; the lowest of equally likely ones.
-    func argmax(_ hidden: UnsafeMutablePointer<Float>, rows: Int) -> [Int32]
+    /// The likeliest id of each decoder output row; the lowest of equally likely ones, and none where its logit is not
+    /// finite.
+    func argmax(_ hidden: UnsafeMutablePointer<Float>, rows: Int) -> [Int32?]
 
     /// The logits of some ids for one decoder output row.
     func logits(_ hidden: UnsafePointer<Float>, of ids: [Int32]) -> [Float]
@@ -134,7 +135,7 @@ final class SessionLayers<Operations: LayerOperations>: T5Layers {
         withPart(rows: count) { operations.logits(rows(hidden), count, into: out, $0) }
     }
 
-    func argmax(_ hidden: UnsafeMutablePointer<Float>, rows count: Int) -> [Int32] {
+    func argmax(_ hidden: UnsafeMutablePointer<Float>, rows count: Int) -> [Int32?] {
         withPart(rows: count) { operations.likeliest(rows(hidden), count, $0) }
     }
 

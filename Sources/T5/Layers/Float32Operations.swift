@@ -111,15 +111,18 @@ package final class Float32Operations: CoreOperations<Float32Matrix>, LayerOpera
         return ids.map { pp_f32_dot(kernels, hidden, weights.head.pieces[0].pointer + Int($0) * d, d) }
     }
 
-    package func likeliest(_ hidden: Rows<Float>, _ count: Int, _ part: Part) -> [Int32] {
+    package func likeliest(_ hidden: Rows<Float>, _ count: Int, _ part: Part) -> [Int32?] {
         let vocabulary = configuration.vocabularySize
         let block = 64
         let logits = scratch(vocabulary, min(count, block), &part.workspace.logits)
-        var ids: [Int32] = []
+        var ids: [Int32?] = []
         for start in Swift.stride(from: 0, to: count, by: block) {
             let rows = min(block, count - start)
             self.logits(hidden.from(start), rows, into: logits, part)
-            for row in 0..<rows { ids.append(Int32(pp_f32_argmax(logits.row(row), vocabulary))) }
+            for row in 0..<rows {
+                let id = pp_f32_argmax(logits.row(row), vocabulary)
+                ids.append(logits.row(row)[id].isFinite ? Int32(id) : nil)
+            }
         }
         return ids
     }

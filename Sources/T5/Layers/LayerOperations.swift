@@ -102,8 +102,9 @@ package protocol LayerOperations<Element>: AnyObject {
     /// The logits of some ids for one decoder output row.
     func logits(_ hidden: UnsafePointer<Float>, of ids: [Int32]) -> [Float]
 
-    /// The likeliest id of each decoder output row; the lowest of equally likely ones.
-    func likeliest(_ hidden: Rows<Float>, _ count: Int, _ part: Part) -> [Int32]
+    /// The likeliest id of each decoder output row; the lowest of equally likely ones, and none where its logit is not
+    /// finite.
+    func likeliest(_ hidden: Rows<Float>, _ count: Int, _ part: Part) -> [Int32?]
 }
 
 extension LayerOperations {

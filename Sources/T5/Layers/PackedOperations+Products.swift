@@ -219,7 +219,7 @@ extension PackedOperations {
         }
     }
 
-    package func likeliest(_ hidden: Rows<Float>, _ count: Int, _ part: Part) -> [Int32] {
+    package func likeliest(_ hidden: Rows<Float>, _ count: Int, _ part: Part) -> [Int32?] {
         let head = weights.head.panels
         let parts = part.team.threadCount
         var best = [Float](repeating: -.infinity, count: count * parts)
@@ -248,7 +248,7 @@ extension PackedOperations {
             for part in 1..<max(parts, 1) where best[part * count + row] > best[winner] {
                 winner = part * count + row
             }
-            return ids[winner] == .max ? 0 : ids[winner]
+            return best[winner].isFinite ? ids[winner] : nil
         }
     }
 }

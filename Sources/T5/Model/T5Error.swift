@@ -12,6 +12,8 @@ public struct T5Error: CodedError {
         case weights
         /// The input does not fit the core: an id out of range, rows of the wrong width.
         case input
+        /// The core's numbers for an input are not finite.
+        case notFinite
         /// A core cannot be written where it shall be.
         case unwritable
     }

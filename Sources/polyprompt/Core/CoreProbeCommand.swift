@@ -44,6 +44,9 @@ struct CoreProbeCommand: ParsableCommand {
 
     private func probe(_ input: ProbeInput, _ session: T5Session) throws -> JSONValue {
         let encoded = try session.encode([T5Input(rows: input.prompt, ids: input.ids)])
+        guard encoded.isFinite(0) else {
+            throw CommandError("the core's numbers for these rows and ids are not finite")
+        }
         let rows = encoded.rows(of: 0)
         let width = session.core.configuration.modelWidth
         let greedy = GenerationOptions(maximumNewTokens: 12)
@@ -52,6 +55,9 @@ struct CoreProbeCommand: ParsableCommand {
         let generations = try session.generate(encoded, [(0, greedy), (0, beams)])
         let scores = try session.scoreLabels(
             encoded, [(0, LabelPlan(LabelTrie(input.labels), over: .vocabulary))])[0]
+        guard scores.allSatisfy(\.isFinite) else {
+            throw CommandError("the labels' log-likelihoods are not finite")
+        }
         return [
             "encoder_first": JSONValue(Array(rows.prefix(min(8, width)))),
             "encoder_last": JSONValue(Array(rows.suffix(width).prefix(8))),
