@@ -12,7 +12,7 @@ static void PP_KERNEL(rms_norm)(const float *x, size_t x_stride, const float *ga
         const float *row = x + r * x_stride;
         float *to = out + r * out_stride;
         const float mean = v16_dot(row, row, D) / (float)D;
-        const float factor = 1.0f / sqrtf(mean + epsilon);
+        const float factor = pp_inverse_root(mean, epsilon);
         for (size_t d = 0; d < D; d += LANES) {
             const v16 v = v16_load(row + d, D - d, 0) * factor * v16_load(gain + d, D - d, 0) * scale;
             v16_store(to + d, v, D - d);

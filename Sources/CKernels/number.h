@@ -100,6 +100,12 @@ static inline float pp_lane_sum(const float lanes[16]) {
     return (s[0] + s[2]) + (s[1] + s[3]);
 }
 
+/// `1 / sqrt(x + epsilon)`, and NaN where x is not finite: a row whose squares overflow would else become zeros, and what
+/// follows from it look like an answer.
+static inline float pp_inverse_root(float x, float epsilon) {
+    return isfinite(x) ? 1.0f / sqrtf(x + epsilon) : NAN;
+}
+
 /// Steps per unit for values up to `largest`; 0 where that would overflow.
 static inline float pp_inverse_step(float largest) { return largest > 0x1p-100f ? 127 / largest : 0; }
 

@@ -6,7 +6,7 @@
 #include "tables.h"
 
 static float inverse_rms_of(float square_sum, size_t width, float epsilon) {
-    return 1 / sqrtf(square_sum / (float)width + epsilon);
+    return pp_inverse_root(square_sum / (float)width, epsilon);
 }
 
 void pp_rms_cast_bf16(const pp_kernels *kernels, size_t rows, size_t width, const float *x, size_t ldx,

@@ -73,7 +73,7 @@ struct RefusalTests {
         #expect(try answer.lines.first?["label"] == "spam", "\(example) \(answer.output)")
     }
 
-    @Test("a run whose reader goes away ends with status 1 and a message")
+    @Test("a run whose reader goes away ends with status 1, without a message")
     func closedOutput() throws {
         let store = try registered("spam")
         let process = Command.process("polyprompt", ["run", "--core", Repository.core, "--store", store])
@@ -91,7 +91,7 @@ struct RefusalTests {
         process.waitUntilExit()
         #expect(process.terminationReason == .exit && process.terminationStatus == 1)
         let message = String(decoding: errors.fileHandleForReading.availableData, as: UTF8.self)
-        #expect(message.contains("cannot write standard output"), "\(message)")
+        #expect(message.isEmpty, "\(message)")
     }
 
     @Test("an ensemble whose members' answers cannot become one is not made")

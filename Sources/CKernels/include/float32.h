@@ -22,6 +22,7 @@ void pp_restore_denormals(uint32_t previous);
 void pp_spin_hint(void);
 
 /// out[r][d] = x[r][d] / sqrt(mean(x[r]^2) + epsilon) * gain[d] * scale   (T5's RMSNorm: no mean, no bias)
+/// NaN where a row's squares overflow.
 void pp_f32_rms_norm(const pp_kernels *kernels, const float *x, size_t x_stride, const float *gain,
                      float epsilon, float scale, size_t R, size_t D, float *out, size_t out_stride);
 

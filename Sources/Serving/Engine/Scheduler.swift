@@ -91,13 +91,21 @@ public final class Scheduler: Sendable {
     public var totals: InferenceEngine.Totals { state.change { $0.totals } }
 
     /// Waits until everything that was submitted is answered, and ends the thread. Nothing may be submitted after it.
-    public func finish() { end(.answered) }
+    ///
+    /// - Parameters:
+    ///   - stop: Ends the thread before that, as `stop` does.
+    ///   - idle: Called now and then while it waits.
+    public func finish(stop: StopRequest? = nil, idle: () -> Void = {}) {
+        state.change { $0.ending = $0.ending ?? .answered }
+        while state.wait(until: Date(timeIntervalSinceNow: 0.25), { $0.hasEnded ? () : nil }) == nil {
+            idle()
+            if let stop, stop.isRequested { return self.stop() }
+        }
+    }
 
     /// Ends the thread after the iteration that is computed now; what then has no answer gets none.
-    public func stop() { end(.now) }
-
-    private func end(_ ending: Ending) {
-        state.change { if $0.ending == nil || ending == .now { $0.ending = ending } }
+    public func stop() {
+        state.change { $0.ending = .now }
         state.wait { $0.hasEnded ? () : nil }
     }
 

@@ -41,6 +41,12 @@ final class AnswersInOrder: Sendable {
     }
 
     private let state = Monitor(State())
+    private let stop: StopRequest
+
+    /// Holds nothing yet.
+    ///
+    /// - Parameter stop: Ends all waiting.
+    init(stop: StopRequest) { self.stop = stop }
 
     /// What has been answered, for people.
     var summary: BatchInference.Summary { state.change { $0.summary } }
@@ -83,7 +89,7 @@ final class AnswersInOrder: Sendable {
     func complete() { state.change { $0.isComplete = true } }
 
     /// Says that nobody is to wait any more: what has been answered is written, as far as its turn has come.
-    func stop() { state.change { $0.isStopped = true } }
+    func end() { state.change { $0.isStopped = true } }
 
     // MARK: The engine
 
@@ -102,9 +108,12 @@ final class AnswersInOrder: Sendable {
                 state.written += 1
             }
         }
-        state.wait { state in
-            state.ready.count <= Self.maximumUnwrittenBytes || state.failure != nil || state.isStopped
-                ? () : nil
+        // A signal's handler cannot wake whoever waits here.
+        while !stop.isRequested {
+            let hasRoom: Void? = state.wait(until: Date(timeIntervalSinceNow: 0.25)) { state in
+                state.ready.count <= Self.maximumUnwrittenBytes || state.failure != nil ? () : nil
+            }
+            if hasRoom != nil { return }
         }
     }
 

@@ -71,7 +71,7 @@ public struct BatchInference {
     ) throws(ServingError) -> Summary {
         let start = ContinuousClock.now
         let stop = if let stop { stop } else { try StopRequest() }
-        let answers = AnswersInOrder()
+        let answers = AnswersInOrder(stop: stop)
         func summary() -> Summary {
             var summary = answers.summary
             summary.totals = scheduler.totals
@@ -92,12 +92,8 @@ public struct BatchInference {
             failure = error
         }
         answers.complete()
-        if stop.isRequested {
-            answers.stop()
-            scheduler.stop()
-        } else {
-            scheduler.finish()
-        }
+        scheduler.finish(stop: stop) { progress(summary()) }
+        if stop.isRequested { answers.end() }
         progress(summary())
         try writing.end(stop)
         if let failure { throw failure }
