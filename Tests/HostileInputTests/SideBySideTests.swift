@@ -10,7 +10,8 @@ import Testing
     private struct Run {
         let process = Command.process(
             "polyprompt", ["run", "--threads", "1", "--core", Repository.core, "--batch-rows", "512"])
-        let (input, output) = (Pipe(), Pipe())
+        let input = Pipe()
+        let output = Pipe()
 
         init() throws {
             signal(SIGPIPE, SIG_IGN)

@@ -10,7 +10,7 @@ final class AnswersInOrder: Sendable {
     /// Lines that may be read ahead of the first one that has no answer yet.
     static let maximumLines = 4096
     /// Bytes of those lines, of what is made of them, and of their answers; a single line may exceed it alone.
-    static let maximumBytes = 32 << 20
+    static let maximumBytes = 64 << 20
     /// Bytes of answers whose turn it is that may wait for the writer.
     static let maximumUnwrittenBytes = 1 << 20
     /// What a line costs besides its own bytes.

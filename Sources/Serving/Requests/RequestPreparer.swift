@@ -53,7 +53,8 @@ public struct RequestPreparer: Sendable {
         guard cost.cacheBytes <= cacheBytes else { throw tooLarge(cost) }
         return PreparedRequest(
             id: request.id, cost: cost, task: task, inputs: inputs, goal: goal,
-            heldBytes: usage.inputTokens * 4 + Self.bytes(of: goal, ownLabels: request.labels != nil),
+            heldBytes: usage.inputTokens * 4 + inputs.reduce(0) { $0 + $1.rows.count * 4 }
+                + Self.bytes(of: goal, ownLabels: request.labels != nil),
             usage: usage)
     }
 
