@@ -5,10 +5,9 @@ import Testing
 
 /// Prompts whose values are finite, but whose numbers in the core are not.
 @Suite struct NotFiniteTests {
-    let folder: TemporaryFolder
-
-    init() throws {
-        folder = try TemporaryFolder()
+    /// A folder with a store of such prompts.
+    private func prepared() throws -> TemporaryFolder {
+        let folder = try TemporaryFolder()
         for (name, value) in [("wild", Float(3e38)), ("large", 2e19), ("mixed", -1e30)] {
             let values = (0..<512).map { name == "mixed" && $0 % 7 > 0 ? Float(0.1) : value }
             try folder.write(
@@ -31,6 +30,7 @@ import Testing
             done
             """, in: folder)
         #expect(prepared.status == 0, "\(prepared.errors)")
+        return folder
     }
 
     /// What is added to a request for each way of answering.
@@ -40,10 +40,19 @@ import Testing
         #""max_tokens":4,"temperature":0.5,"top_k":3,"top_p":0.5,"seed":1"#,
     ]
 
-    @Test(
-        "they are errors of their requests, naming the task, and their neighbours' answers stay the same",
-        arguments: ["float32", "bfloat16", "int8"])
-    func requests(precision: String) throws {
+    @Test func `they are errors of their requests and of nothing else, in every precision`() throws {
+        let folder = try prepared()
+        for precision in ["float32", "bfloat16", "int8"] { try answer(in: folder, precision) }
+        // Nor is a score made of them.
+        let result = try Command.script(
+            "$T evaluate --threads 1 --core $C --store $W/s --task labelled@1 --data prompts/spam/sample.jsonl",
+            in: folder)
+        #expect(result.status == 1 && result.output.isEmpty)
+        #expect(
+            result.errors.contains("labelled@1") && result.errors.contains("not finite"), "\(result.errors)")
+    }
+
+    private func answer(in folder: TemporaryFolder, _ precision: String) throws {
         let neighbours = ["null", "\"spam\""].flatMap { task in
             Self.ways.filter { task == "null" || !$0.contains("labels") }.map {
                 #"{"task":\#(task),"input":"a film",\#($0)}"#
@@ -55,7 +64,6 @@ import Testing
         let ensembles = ["labelled@1", "both-mean", "both-majority"].map {
             #"{"task":"\#($0)","input":"a film"}"#
         }
-        // Each alone in a pass: a product's last bits may depend on its rows in float32.
         let arguments = [
             "run", "--threads", "1", "--core", Repository.core, "--store", folder.file("s"), "--precision",
             precision,
@@ -90,19 +98,7 @@ import Testing
         }
     }
 
-    @Test("no score is made of them")
-    func evaluation() throws {
-        let result = try Command.script(
-            """
-            $T evaluate --threads 1 --core $C --store $W/s --task labelled@1 --data prompts/spam/sample.jsonl
-            """, in: folder)
-        #expect(result.status == 1 && result.output.isEmpty)
-        #expect(
-            result.errors.contains("labelled@1") && result.errors.contains("not finite"), "\(result.errors)")
-    }
-
-    @Test("a probe of them is an error")
-    func probe() throws {
+    @Test func `a probe of them is an error`() throws {
         let row = "[" + Array(repeating: "3e38", count: 256).joined(separator: ",") + "]"
         let result = try Command.polyprompt(
             ["core", "probe", "--threads", "1", "--core", Repository.core],
