@@ -62,7 +62,7 @@ final class Fixture {
                 coreFingerprint: fingerprint ?? core.fingerprint, definition: definition.json))
     }
 
-    func engine(batchRows: Int = InferenceEngine.defaultBatchRows) -> InferenceEngine {
+    func engine(batchRows: Int = InferenceEngine.defaultBatchRows) -> sending InferenceEngine {
         InferenceEngine(core: core, tokenizer: tokenizer, store: store, pool: pool, batchRows: batchRows)
     }
 
