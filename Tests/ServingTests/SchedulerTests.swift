@@ -56,7 +56,8 @@ struct SchedulerTests {
         answers.wait { $0.count == numbers.count ? () : nil }
         scheduler.finish()
         #expect(scheduler.load == RequestCost() && scheduler.totals.batches > 0)
-        let expected = fixture.engine().answer(numbers.map { Self.request($0 % 5 == 0 ? "long" : "spam", $0) })
+        let expected = fixture.engine().answer(
+            numbers.map { Self.request($0 % 5 == 0 ? "long" : "spam", $0) })
         for (number, expected) in zip(numbers, expected) {
             let given = try #require(answers.change { $0[number] })
             #expect(given.count == 1)
