@@ -13,6 +13,8 @@ extension Environment {
     ///
     /// - Throws: `corrupted`, with the first thing found.
     public func checkStructure() throws(LMDBError) {
+        if let unlocked { return try unlocked.checkStructure(overflowHeaders: true) }
+        guard let handle else { return }
         try Self.retrying(path) { () throws(LMDBError) in
             try reading { transaction throws(LMDBError) in
                 Self.checkStructure(handle, transaction, overflowHeaders: true)

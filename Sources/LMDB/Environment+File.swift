@@ -81,7 +81,9 @@ extension Environment {
     /// than its header says. Making it long enough after every commit is what lets `checkLength` tell a file that
     /// was cut. Only the holder of the write lock changes the length.
     func extendToLength() throws(LMDBError) {
-        guard let lengths = Self.lengths(handle), lengths.actual < lengths.expected else { return }
+        guard let handle, let lengths = Self.lengths(handle), lengths.actual < lengths.expected else {
+            return
+        }
         var transaction: OpaquePointer?
         let code = mdb_txn_begin(handle, nil, 0, &transaction)
         guard code == MDB_SUCCESS else { return }
@@ -94,8 +96,11 @@ extension Environment {
 
     /// Whether the environment has no database.
     public func isEmpty() throws(LMDBError) -> Bool {
+        if let unlocked {
+            return try LMDBError.converting(path) { try unlocked.read { $0.databaseCount == 0 } }
+        }
         // Not by `mdb_env_stat`: during another process's commit it shows a state that transactions do not yet.
-        try reading { transaction throws(LMDBError) in
+        return try reading { transaction throws(LMDBError) in
             var main = MDB_dbi()
             var statistics = MDB_stat()
             var code = mdb_dbi_open(transaction, nil, 0, &main)
@@ -139,6 +144,7 @@ extension Environment {
     }
 
     private func copyFile(to directory: String) throws(LMDBError) {
+        if unlocked != nil { return try LMDBError.converting(path) { try copyRecords(to: directory) } }
         let file = DataFile.path(in: directory)
         let descriptor = Glibc.open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
         guard descriptor >= 0 else {
@@ -153,5 +159,25 @@ extension Environment {
             throw LMDBError(returnCode: code, path: directory, doing: "copying")
         }
         synchronizeFolder(directory)
+    }
+
+    /// Writes the records of one state to a new environment: the copy of a file that is read without LMDB.
+    private func copyRecords(to directory: String) throws {
+        let copy = try Environment.open(directory, mode: .readWrite)
+        try unlocked?.read { snapshot in
+            let names = try snapshot.databases()
+            let databases = try names.map { try copy.database($0, createIfMissing: true) }
+            try copy.write { transaction in
+                for (name, database) in zip(names, databases) {
+                    guard let tree = try snapshot.tree(of: name) else { continue }
+                    try snapshot.forEach(in: tree, from: []) { leaf, node in
+                        try transaction.put(
+                            try snapshot.value(of: node, in: leaf), for: Array(leaf.key(node)), in: database)
+                        return .next
+                    }
+                }
+            }
+        }
+        unlink(directory + "/" + DataFile.lockName)
     }
 }

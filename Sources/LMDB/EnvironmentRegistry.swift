@@ -25,9 +25,11 @@ enum EnvironmentRegistry {
                     if mode == .readWrite { try DataFile.create(in: path) }
                     let identity = try DataFile.identity(in: path, nonempty: mode == .readOnly)
                     if let entry = entries[identity] { return entry.environment }
-                    let handle = try Environment.open(path, mode: mode, size: initialSize)
+                    let locks = mode == .readWrite ? true : try DataFile.canLock(in: path)
                     let environment = Environment(
-                        handle: handle, path: path, identity: identity, mode: mode, maximumSize: maximumSize)
+                        handle: locks ? try Environment.open(path, mode: mode, size: initialSize) : nil,
+                        unlocked: locks ? nil : try UnlockedFile(path),
+                        path: path, identity: identity, mode: mode, maximumSize: maximumSize)
                     entries[identity] = Entry(environment: environment)
                     return environment
                 }
@@ -47,11 +49,11 @@ enum EnvironmentRegistry {
     }
 
     /// Closes the handle of an environment that nothing refers to any more.
-    static func close(_ handle: OpaquePointer, identity: DataFile.Identity) {
+    static func close(_ handle: OpaquePointer?, identity: DataFile.Identity) {
         // The handle is a plain address here: it belongs to nobody else.
         nonisolated(unsafe) let handle = handle
         entries.withLock { entries in
-            mdb_env_close(handle)
+            if let handle { mdb_env_close(handle) }
             entries[identity] = nil
         }
     }

@@ -41,6 +41,8 @@ public struct LMDBError: CodedError {
         case databaseMissing
         /// A database of one environment was used in a transaction of another.
         case wrongEnvironment
+        /// Writers change the file faster than it can be read without its lock file.
+        case changing
         /// Any other failure of the operating system or of LMDB.
         case system
     }
@@ -57,8 +59,15 @@ public struct LMDBError: CodedError {
         (self.code, self.message, self.cause) = (code, message, cause)
     }
 
+    /// What `body` returns; what it throws as an error of the environment at a path.
+    static func converting<Result>(_ path: String, _ body: () throws -> Result) throws(LMDBError) -> Result {
+        do { return try body() } catch { throw LMDBError(.system, wrapping: error, at: path) }
+    }
+
     /// The error for a return code of LMDB, which is one of its own negative codes or an `errno`.
     init(returnCode: CInt, path: String, doing action: String) {
+        // LMDB reports a short write as EIO, whatever made it short.
+        let returnCode = returnCode == EIO ? reasonOfShortWrite(in: path) ?? EIO : returnCode
         let reason = String(cString: mdb_strerror(returnCode))
         let (code, advice): (Code, String) =
             switch returnCode {
@@ -78,22 +87,32 @@ public struct LMDBError: CodedError {
                 (.readersFull, "too many read transactions are open at once; close readers and try again")
             case MDB_BAD_VALSIZE:
                 (.invalidKey, "keys have 1 to 511 bytes and values at most 4 GiB")
-            case ENOSPC, EDQUOT, EFBIG:
-                (.diskFull, "nothing was changed; make room and try again")
-            case EIO where Self.fileSystemIsFull(path):
-                (.diskFull, "nothing was changed; make room and try again")
+            case ENOSPC:
+                (.diskFull, "nothing was changed; make room on its disk and try again")
+            case EDQUOT:
+                (
+                    .diskFull,
+                    "nothing was changed; raise the quota on its disk, or free some of it, and try again"
+                )
+            case EFBIG:
+                (
+                    .diskFull,
+                    "nothing was changed; raise the limit on the sizes of files (ulimit -f) and try again"
+                )
             case EIO:
-                (.system, "nothing was changed; check the disk, and quotas and limits on file sizes")
+                (.system, "nothing was changed; check the disk, and quotas on it")
             case EROFS:
                 (.readOnly, "the file system is mounted read-only; open for reading only or remount it")
             case EACCES, EPERM:
                 (
                     .permissionDenied,
-                    "the user needs permission to read and write the directory and its lock.mdb,"
-                        + " which readers write to as well"
+                    "the user needs permission to read the directory and its data.mdb, and to change anything, to"
+                        + " write to them and to lock.mdb"
                 )
             case EAGAIN, EWOULDBLOCK:
                 (.system, "another process has it locked; try again")
+            case ENOTDIR:
+                (.notAnEnvironment, "it is not a directory; check the path")
             case EMFILE, ENFILE:
                 (.system, "too many files are open; raise the limit (ulimit -n)")
             case ENOMEM:
@@ -104,10 +123,22 @@ public struct LMDBError: CodedError {
         self.init(code, "\(path): \(action) failed: \(reason); \(advice)")
     }
 
-    /// LMDB reports a short write as `EIO`, which is what a file system that fills up mid-write gives.
-    private static func fileSystemIsFull(_ path: String) -> Bool {
-        var status = statvfs()
-        guard statvfs(path, &status) == 0 else { return false }
-        return status.f_bavail * UInt(status.f_frsize) < 1 << 20
+}
+
+/// Why the data file of a directory may not have taken all that was written to it.
+private func reasonOfShortWrite(in directory: String) -> CInt? {
+    // The file may end a little below, for what is written lies together.
+    let margin = 1 << 20
+    var limit = rlimit()
+    var file = stat()
+    if getrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit) == 0,
+        stat(DataFile.path(in: directory), &file) == 0, limit.rlim_cur < UInt(file.st_size + margin)
+    {
+        return EFBIG
     }
+    var status = statvfs()
+    guard statvfs(directory, &status) == 0, status.f_bavail * UInt(status.f_frsize) < margin else {
+        return nil
+    }
+    return ENOSPC
 }

@@ -24,15 +24,19 @@ extension Environment {
         of key: [UInt8], in database: Database, _ transaction: OpaquePointer
     ) throws(LMDBError) {
         var value = MDB_val()
+        guard let handle else { return }
         let code = key.withLMDBValue { mdb_get(transaction, database.handle, &$0, &value) }
         guard code == MDB_SUCCESS, value.mv_size >= PageFormat.leastLargeValue else { return }
         do throws(Damage) {
             let reader = try PageReader(handle)
             let meta = try reader.meta(before: transaction)
-            guard let (page, size) = try reader.largeValue(of: key, in: database.name, of: meta) else {
-                return
-            }
-            if try OverflowHeader(reader, page).count == PageFormat.overflowPages(size, reader.pageSize) {
+            guard let tree = try reader.tree(of: database.name, in: meta),
+                let (leaf, node) = try reader.find(key, in: tree), node.flags == PageFormat.bigData
+            else { return }
+            let first: UInt64 = leaf.bytes.span.bytes.integer(node.valueOffset)
+            if try OverflowHeader(reader, first).count
+                == PageFormat.overflowPages(node.valueSize, reader.pageSize)
+            {
                 return
             }
             // More than it needs is right for a value that one transaction wrote twice, if they are not others'.
@@ -40,38 +44,5 @@ extension Environment {
         } catch {
             throw LMDBError(error, path: path)
         }
-    }
-}
-
-extension PageReader {
-    /// The first page and the size of the key's value, when that has pages of its own.
-    fileprivate func largeValue(
-        of key: [UInt8], in database: String, of meta: MetaPage
-    ) throws(Damage) -> (page: UInt64, size: Int)? {
-        guard let (page, record) = try find(Array(database.utf8), in: meta.main),
-            record.flags == PageFormat.subDatabase, record.valueSize == TreeRecord.size,
-            let (leaf, node) = try find(key, in: TreeRecord(page.bytes, at: record.valueOffset)),
-            node.flags == PageFormat.bigData
-        else { return nil }
-        return (leaf.bytes.span.bytes.integer(node.valueOffset), node.valueSize)
-    }
-
-    private func find(_ key: [UInt8], in tree: TreeRecord) throws(Damage) -> (TreePage, TreePage.Node)? {
-        var number = tree.root
-        for level in stride(from: Int(tree.depth), to: 0, by: -1) {
-            let page = try TreePage(try read(number), number: number, kind: level > 1 ? .branch : .leaf)
-            // Behind the last key that is not greater; the first of a branch counts as the least.
-            var low = level > 1 ? 1 : 0
-            var high = page.count
-            while low < high {
-                let middle = (low + high) / 2
-                if key.lexicographicallyPrecedes(page.key(middle)) { high = middle } else { low = middle + 1 }
-            }
-            guard low > 0 else { return nil }
-            let node = page.node(low - 1)
-            guard level > 1 else { return page.key(node).elementsEqual(key) ? (page, node) : nil }
-            number = node.child
-        }
-        return nil
     }
 }

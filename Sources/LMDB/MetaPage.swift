@@ -102,8 +102,14 @@ struct MetaPage: Equatable {
     /// Whether the pages that it says there are could be mapped. Of one whose page size is right.
     var fitsAddresses: Bool { lastPage < (1 << 47) / UInt64(free.pad) }
 
+    /// Which of the two it is.
+    var index: UInt64 { number }
+
+    var isLMDB: Bool { magic == 0xBEEF_C0DE }
+    var hasKnownVersion: Bool { version == 1 }
+
     func check(at index: UInt64, pageSize: Int) throws(Damage) {
-        guard number == index, flags == PageFormat.meta, magic == 0xBEEF_C0DE, version == 1 else {
+        guard number == index, flags == PageFormat.meta, isLMDB, hasKnownVersion else {
             throw Damage(page: index, "is no meta page")
         }
         guard self.pageSize == pageSize else {

@@ -24,20 +24,28 @@ struct PageReader {
     init(_ environment: OpaquePointer) throws(Damage) {
         var statistics = MDB_stat()
         var descriptor = CInt(-1)
-        var status = stat()
         guard mdb_env_stat(environment, &statistics) == MDB_SUCCESS,
-            mdb_env_get_fd(environment, &descriptor) == MDB_SUCCESS,
-            fstat(descriptor, &status) == 0, status.st_size >= 0,
-            PageFormat.pageSizes.contains(Int(statistics.ms_psize))
+            mdb_env_get_fd(environment, &descriptor) == MDB_SUCCESS
         else { throw Damage("its length or page size cannot be read") }
-        pageSize = Int(statistics.ms_psize)
+        try self.init(descriptor: descriptor, pageSize: Int(statistics.ms_psize))
+    }
+
+    /// Of a file that stays open, as long as it is now.
+    init(descriptor: CInt, pageSize: Int) throws(Damage) {
+        var status = stat()
+        guard fstat(descriptor, &status) == 0, status.st_size >= 0, PageFormat.pageSizes.contains(pageSize)
+        else { throw Damage("its length or page size cannot be read") }
+        self.pageSize = pageSize
         pageCount = UInt64(status.st_size) / UInt64(pageSize)
         self.descriptor = descriptor
     }
 
     /// So many bytes of a page, or of the run of pages that it begins.
     func read(_ page: UInt64, at offset: Int = 0, count: Int) throws(Damage) -> [UInt8] {
-        guard page < pageCount else { throw Damage(page: page, "lies beyond the end of the file") }
+        // Before memory is taken for a size that a damaged page says.
+        guard page < pageCount, UInt64(offset + count) <= (pageCount - page) * UInt64(pageSize) else {
+            throw Damage(page: page, "lies beyond the end of the file")
+        }
         let position = Int(page) * pageSize + offset
         let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
             while filled < count, let start = buffer.baseAddress {

@@ -26,6 +26,28 @@ extension Transaction {
         _ body: (_ key: RawSpan, _ value: RawSpan) throws -> Iteration
     ) throws {
         try check(database)
+        switch source {
+        case .map(let handle):
+            try forEach(in: database, prefix: prefix, after: after, handle, body)
+        case .file(let snapshot):
+            guard let tree = try snapshot.tree(of: database.name) else { return }
+            let low = after.map { $0.lexicographicallyPrecedes(prefix) ? prefix : $0 } ?? prefix
+            try snapshot.forEach(in: tree, from: low) { leaf, node in
+                let key = Array(leaf.key(node))
+                guard key.starts(with: prefix) else { return .stop }
+                guard key != after else { return .next }
+                let value = try snapshot.value(of: node, in: leaf)
+                return try key.withUnsafeBytes { key in
+                    try value.withUnsafeBytes { value in try body(key.bytes, value.bytes) }
+                }
+            }
+        }
+    }
+
+    private borrowing func forEach(
+        in database: Database, prefix: [UInt8], after: [UInt8]?, _ handle: OpaquePointer,
+        _ body: (_ key: RawSpan, _ value: RawSpan) throws -> Iteration
+    ) throws {
         var opened: OpaquePointer?
         try check(mdb_cursor_open(handle, database.handle, &opened), "reading \"\(database.name)\"")
         guard let cursor = opened else { return }

@@ -15,10 +15,18 @@ public typealias WriteTransaction = Transaction<WriteAccess>
 /// A transaction, valid inside the closure that `Environment.read` or `Environment.write` calls with it.
 ///
 /// It cannot be copied, stored or sent to another thread. Values are lent to closures as `RawSpan`, straight from
-/// the memory map. Changing needs exclusive access to the transaction and lending needs shared access, so the
+/// the memory map where there is one. Changing needs exclusive access to the transaction and lending needs shared access, so the
 /// compiler refuses a write while a lent value is in use, which LMDB forbids.
 public struct Transaction<Access>: ~Copyable {
-    let handle: OpaquePointer
+    /// Where the state is read from.
+    enum Source {
+        /// LMDB's transaction.
+        case map(OpaquePointer)
+        /// The file alone.
+        case file(Snapshot)
+    }
+
+    let source: Source
     let environment: Environment
 
     /// Lends the key's value to `body`.
@@ -28,31 +36,55 @@ public struct Transaction<Access>: ~Copyable {
     public borrowing func withValue<Result>(
         of key: [UInt8], in database: Database, _ body: (RawSpan) throws -> Result
     ) throws -> Result? {
-        guard let value = try find(key, in: database) else { return nil }
-        return try body(UnsafeRawBufferPointer(start: value.mv_data, count: value.mv_size).bytes)
+        try check(database)
+        switch source {
+        case .map(let handle):
+            guard let value = try find(key, in: database, handle) else { return nil }
+            return try body(UnsafeRawBufferPointer(start: value.mv_data, count: value.mv_size).bytes)
+        case .file(let snapshot):
+            guard let value = try snapshot.value(of: key, in: database.name) else { return nil }
+            return try body(value.span.bytes)
+        }
     }
 
     /// A copy of the key's value, or `nil` when the key is absent.
     public borrowing func value(of key: [UInt8], in database: Database) throws(LMDBError) -> [UInt8]? {
-        guard let value = try find(key, in: database) else { return nil }
-        return Array(UnsafeRawBufferPointer(start: value.mv_data, count: value.mv_size))
+        try check(database)
+        switch source {
+        case .map(let handle):
+            guard let value = try find(key, in: database, handle) else { return nil }
+            return Array(UnsafeRawBufferPointer(start: value.mv_data, count: value.mv_size))
+        case .file(let snapshot):
+            return try snapshot.value(of: key, in: database.name)
+        }
     }
 
     /// Whether the key is present.
     public borrowing func contains(_ key: [UInt8], in database: Database) throws(LMDBError) -> Bool {
-        try find(key, in: database) != nil
+        try check(database)
+        switch source {
+        case .map(let handle): return try find(key, in: database, handle) != nil
+        case .file(let snapshot): return try snapshot.contains(key, in: database.name)
+        }
     }
 
     /// The number of keys in the database.
     public borrowing func count(in database: Database) throws(LMDBError) -> Int {
         try check(database)
-        var statistics = MDB_stat()
-        try check(mdb_stat(handle, database.handle, &statistics), "counting the keys of \"\(database.name)\"")
-        return statistics.ms_entries
+        switch source {
+        case .map(let handle):
+            var statistics = MDB_stat()
+            try check(
+                mdb_stat(handle, database.handle, &statistics), "counting the keys of \"\(database.name)\"")
+            return statistics.ms_entries
+        case .file(let snapshot):
+            return Int(clamping: try snapshot.tree(of: database.name)?.entries ?? 0)
+        }
     }
 
-    private borrowing func find(_ key: [UInt8], in database: Database) throws(LMDBError) -> MDB_val? {
-        try check(database)
+    private borrowing func find(
+        _ key: [UInt8], in database: Database, _ handle: OpaquePointer
+    ) throws(LMDBError) -> MDB_val? {
         var value = MDB_val()
         let code = key.withLMDBValue { mdb_get(handle, database.handle, &$0, &value) }
         if code == MDB_NOTFOUND { return nil }
@@ -83,7 +115,7 @@ extension Transaction where Access == WriteAccess {
     public mutating func put(
         _ value: [UInt8], for key: [UInt8], in database: Database
     ) throws(LMDBError) {
-        try check(database)
+        let handle = try handle(for: database)
         try environment.checkLargeValue(of: key, in: database, handle)
         let code = key.withLMDBValue { key in
             value.withLMDBValue { value in mdb_put(handle, database.handle, &key, &value, 0) }
@@ -96,12 +128,20 @@ extension Transaction where Access == WriteAccess {
     /// - Throws: `LMDBError` (`corrupted` when its value's pages are damaged, …).
     @discardableResult
     public mutating func delete(_ key: [UInt8], in database: Database) throws(LMDBError) -> Bool {
-        try check(database)
+        let handle = try handle(for: database)
         try environment.checkLargeValue(of: key, in: database, handle)
         let code = key.withLMDBValue { mdb_del(handle, database.handle, &$0, nil) }
         if code == MDB_NOTFOUND { return false }
         try check(code, "deleting from \"\(database.name)\"")
         return true
+    }
+
+    private borrowing func handle(for database: Database) throws(LMDBError) -> OpaquePointer {
+        try check(database)
+        guard case .map(let handle) = source else {
+            throw LMDBError(.readOnly, "\(environment.path): it is open for reading only")
+        }
+        return handle
     }
 }
 

@@ -69,8 +69,8 @@ extension Alias {
         let reader = try ObjectReader(parsing: bytes, keys: ["target", "history"]) { reason in
             PromptStoreError(
                 .corrupted,
-                "the alias \"\(name)\" is damaged: \(reason); remove \"\(name)\" and publish it again, or restore a"
-                    + " backup")
+                "the alias \"\(name)\" is damaged: \(reason); point it at a version again (prompts alias) or restore"
+                    + " a backup")
         }
         self.name = name
         target = try AliasTarget(reader.require("target"))

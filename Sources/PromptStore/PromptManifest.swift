@@ -105,6 +105,12 @@ public struct PromptManifest: Sendable, Equatable {
         createdAt = try reader.require("created").integer()
     }
 
+    /// The key of the frame that a damaged manifest seems to name.
+    static func blobNamed(in bytes: [UInt8]) -> [UInt8]? {
+        guard let member = bytes.firstRange(of: Array("\"blob\":\"".utf8)) else { return nil }
+        return [UInt8](hexadecimal: String(decoding: bytes[member.upperBound...].prefix(64), as: UTF8.self))
+    }
+
     private static let keys = [
         "name", "version", "blob", "rows", "width", "element_type", "core", "tokenizer", "definition",
         "provenance", "created",

@@ -11,7 +11,8 @@ extension PromptStore {
         return alias
     }
 
-    /// Points a name, new or not, to a version or an ensemble. The earlier target is kept for `rollback`.
+    /// Points a name, new or not, to a version or an ensemble. The earlier target is kept for `rollback`; of an alias
+    /// that is damaged, nothing is.
     ///
     /// Whether an ensemble's members have the same labels is the caller's to see: the store does not look into
     /// definitions, and versions do not change in between.
@@ -23,7 +24,8 @@ extension PromptStore {
         try TaskReference.requireName(name)
         return try writing { transaction in
             try check(target, of: name, in: transaction)
-            var alias = try alias(name, in: transaction) ?? Alias(name: name, target: target, history: [])
+            let known = try record { try self.alias(name, in: transaction) }
+            var alias = (try? known.get()) ?? Alias(name: name, target: target, history: [])
             alias.move(to: target)
             try transaction.put(alias.bytes, for: Schema.nameKey(name), in: schema.alias)
             return alias

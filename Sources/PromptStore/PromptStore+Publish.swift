@@ -55,7 +55,8 @@ extension PromptStore {
     /// Publishes a new version of a task and points the task's name to it, in one transaction.
     ///
     /// When the name stands for one of the task's own versions already and that says the same (prompt, core,
-    /// tokenizer, definition and provenance), that version is returned and nothing is written.
+    /// tokenizer, definition and provenance), that version is returned and nothing is written, unless its stored prompt
+    /// is damaged, which is mended.
     ///
     /// - Throws: `invalidName`, `invalidManifest`, `readOnly`, `diskFull`, `storeFull`, …; nothing is changed then.
     @discardableResult
@@ -121,24 +122,26 @@ extension PromptStore {
             let known = try? PromptManifest(bytes, of: current),
             publication.manifest(version: current.version, createdAt: known.createdAt).bytes == bytes
         {
+            try put(publication.frame, in: &transaction)
             return Published(id: current, isNew: false)
         }
 
         let last = try transaction.value(of: Schema.nameKey(name), in: schema.version)
-        guard let previous = last.map(Schema.number) ?? 0, previous < Int.max else {
+        guard let previous = last.map(Schema.number) ?? 0, previous < Int.max,
+            try !hasVersion(after: TaskVersion(name: name, version: previous), in: transaction)
+        else {
+            // A number that is too low would give a version a second time.
             throw PromptStoreError(
-                .corrupted, "the last version of \"\(name)\" is damaged; restore a backup")
+                .corrupted,
+                "\(path): the last version given to \"\(name)\" is damaged; publish under another name or restore a"
+                    + " backup")
         }
         let manifest = publication.manifest(version: previous + 1, createdAt: time)
         let target = AliasTarget.version(manifest.id)
         if alias == nil { alias = Alias(name: name, target: target, history: []) }
         alias?.move(to: target)
 
-        if let key = [UInt8](hexadecimal: publication.frame.hash),
-            try !transaction.contains(key, in: schema.blob)
-        {
-            try transaction.put(publication.frame.bytes, for: key, in: schema.blob)
-        }
+        try put(publication.frame, in: &transaction)
         try transaction.put(manifest.bytes, for: Schema.taskKey(manifest.id), in: schema.task)
         try transaction.put(
             Schema.number(manifest.version), for: Schema.nameKey(name), in: schema.version)
@@ -148,5 +151,14 @@ extension PromptStore {
             try transaction.put([], for: core, in: schema.meta)
         }
         return Published(id: manifest.id, isNew: true)
+    }
+
+    /// Puts a frame where it is missing, or in the place of one that is damaged.
+    private func put(_ frame: PromptFrame, in transaction: inout WriteTransaction) throws {
+        guard let key = [UInt8](hexadecimal: frame.hash) else { return }
+        let isThere = try transaction.withValue(of: key, in: schema.blob) { stored in
+            stored.withUnsafeBytes { $0.elementsEqual(frame.bytes) }
+        }
+        if isThere != true { try transaction.put(frame.bytes, for: key, in: schema.blob) }
     }
 }

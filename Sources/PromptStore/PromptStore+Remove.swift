@@ -7,6 +7,8 @@ public struct CollectedGarbage: Sendable, Equatable {
     public let frames: Int
     /// Their bytes.
     public let bytes: Int
+    /// What could not be read, so that frames that it may name were kept.
+    public let damaged: [PromptStoreError]
 }
 
 extension PromptStore {
@@ -89,41 +91,63 @@ extension PromptStore {
 
     /// Removes the frames that no version names, and forgets cores that no version is bound to.
     ///
-    /// The file does not shrink; the space is used again, and `backup` leaves it out.
+    /// The file does not shrink; the space is used again, and `backup` leaves it out. A manifest that cannot be read
+    /// keeps the frame that it seems to name, and all of them where it seems to name none; it keeps all cores.
     ///
-    /// - Throws: `corrupted` when a manifest cannot be read, naming it; `readOnly`, ….
+    /// - Throws: `readOnly`, ….
     @discardableResult
     public func collectGarbage() throws(PromptStoreError) -> CollectedGarbage {
-        try writing { transaction in
-            var blobs: Set<[UInt8]> = []
-            var cores: Set<[UInt8]> = []
-            try transaction.forEach(in: schema.task) { key, value in
-                guard let id = Schema.taskVersion(key.copy) else {
-                    throw PromptStoreError(
-                        .corrupted, "\(path): a task's key is damaged; verify names it; restore a backup")
-                }
-                let manifest = try PromptManifest(value.copy, of: id)
+        try writing { transaction in try collectGarbage(in: &transaction) }
+    }
+
+    func collectGarbage(in transaction: inout WriteTransaction) throws -> CollectedGarbage {
+        var blobs: Set<[UInt8]> = []
+        var cores: Set<[UInt8]> = []
+        var damaged: [PromptStoreError] = []
+        var keepsAll = false
+        try transaction.forEach(in: schema.task) { key, value in
+            let key = key.copy
+            let manifest = try record {
+                guard let id = Schema.taskVersion(key) else { throw damagedKey(key, of: "a version") }
+                return try PromptManifest(value.copy, of: id)
+            }
+            switch manifest {
+            case .success(let manifest):
                 blobs.insert([UInt8](hexadecimal: manifest.blob) ?? [])
                 cores.insert(Schema.coreKey(manifest.coreFingerprint))
-                return .next
+            case .failure(let error):
+                damaged.append(error)
+                if let blob = PromptManifest.blobNamed(in: value.copy),
+                    try transaction.contains(blob, in: schema.blob)
+                {
+                    blobs.insert(blob)
+                } else {
+                    keepsAll = true
+                }
             }
-            var garbage: [(database: Database, key: [UInt8])] = []
-            var bytes = 0
+            return .next
+        }
+        var frames: [[UInt8]] = []
+        var bytes = 0
+        if !keepsAll {
             try transaction.forEach(in: schema.blob) { key, value in
                 let key = key.copy
                 guard !blobs.contains(key) else { return .next }
-                garbage.append((schema.blob, key))
+                frames.append(key)
                 bytes += value.byteCount
                 return .next
             }
-            let frames = garbage.count
+        }
+        var forgotten: [[UInt8]] = []
+        if damaged.isEmpty {
             try transaction.forEach(in: schema.meta, prefix: Schema.corePrefix) { key, _ in
                 let key = key.copy
-                if !cores.contains(key) { garbage.append((schema.meta, key)) }
+                if !cores.contains(key) { forgotten.append(key) }
                 return .next
             }
-            for (database, key) in garbage { try transaction.delete(key, in: database) }
-            return CollectedGarbage(frames: frames, bytes: bytes)
         }
+        for key in frames { try transaction.delete(key, in: schema.blob) }
+        for key in forgotten { try transaction.delete(key, in: schema.meta) }
+        return CollectedGarbage(frames: frames.count, bytes: bytes, damaged: damaged)
     }
 }

@@ -55,17 +55,10 @@ extension PromptStore {
             return .task(manifest)
         case .name(let alias): name = alias
         }
-        guard let alias = try alias(name, in: transaction) else { throw notFound(reference) }
-        var members: [PromptManifest] = []
-        for id in alias.target.versions {
-            guard let manifest = try manifest(id, in: transaction) else {
-                throw PromptStoreError(
-                    .corrupted,
-                    "\(path): the alias \"\(name)\" names \(id), which is not there; point it elsewhere or restore a"
-                        + " backup")
-            }
-            members.append(manifest)
+        guard let alias = try alias(name, in: transaction) else {
+            throw try versions(of: name, in: transaction).isEmpty ? notFound(reference) : missingAlias(name)
         }
+        let members = try targets(of: alias, in: transaction)
         switch alias.target {
         case .version: return .task(members[0])
         case .ensemble(_, let combine):
@@ -98,8 +91,8 @@ extension PromptStore {
         func damage(_ reason: String) -> PromptStoreError {
             PromptStoreError(
                 .corrupted,
-                "\(path): the prompt of \(manifest.id) (blob \(manifest.blob)) is damaged: \(reason); restore a backup"
-                    + " or publish the task again under another name")
+                "\(path): the prompt of \(manifest.id) (blob \(manifest.blob)) is damaged: \(reason); publish the same"
+                    + " again or restore a backup")
         }
         let key = [UInt8](hexadecimal: manifest.blob) ?? []
         let prompt = try transaction.withValue(of: key, in: schema.blob) { frame in

@@ -40,8 +40,7 @@ extension PromptStore {
             found.problems = [Verification.Problem(record: "data.mdb", message: error.message)]
             return found
         }
-        try verify("blob", schema.blob, &found) { key, value, _, found in
-            found.frames += 1
+        found.frames = try verify("blob", schema.blob, &found) { key, value, _ in
             guard key.count == 32 else { return "the key is not a SHA-256" }
             guard value.withUnsafeBytes({ PromptFrame.hash($0) }) == key.hexadecimal else {
                 return "the bytes do not have this SHA-256"
@@ -49,48 +48,56 @@ extension PromptStore {
             _ = try PromptFrame.decode(value)
             return nil
         }
-        try verify("task", schema.task, &found) { key, value, transaction, found in
-            found.versions += 1
+        found.versions = try verify("task", schema.task, &found) { key, value, transaction in
             guard let id = Schema.taskVersion(key) else { return "the key is not a name and a version" }
-            let manifest = try PromptManifest(value.copy, of: id)
-            return try problem(with: manifest, in: transaction)
+            return try problem(with: PromptManifest(value.copy, of: id), in: transaction)
         }
-        try verify("alias", schema.alias, &found) { key, value, transaction, found in
-            found.aliases += 1
-            let name = String(decoding: key, as: UTF8.self)
-            guard TaskName.isValid(name) else { return "the key is not a name" }
-            let alias = try Alias(value.copy, name: name)
-            return try problem(with: alias, in: transaction)
+        found.aliases = try verify("alias", schema.alias, &found) { key, value, transaction in
+            guard let name = Schema.name(key) else { return "the key is not a name" }
+            return try problem(with: Alias(value.copy, name: name), in: transaction)
+        }
+        _ = try verify("version", schema.version, &found) { key, value, _ in
+            guard Schema.name(key) != nil else { return "the key is not a name" }
+            return Schema.number(value.copy).map { $0 > 0 } == true ? nil : "the value is not a version"
+        }
+        _ = try verify("meta", schema.meta, &found) { key, value, _ in
+            guard key != Schema.formatKey else { return nil }
+            let core = String(decoding: key.dropFirst(Schema.corePrefix.count), as: UTF8.self)
+            guard key.starts(with: Schema.corePrefix), SHA256.isHexadecimal(core) else {
+                return "the key is not known"
+            }
+            return value.byteCount == 0 ? nil : "the value is not empty"
         }
         return found
     }
 
+    /// Checks every record of a database; returns how many there are.
     private func verify(
         _ label: String, _ database: Database, _ found: inout Verification,
-        _ check: (
-            [UInt8], RawSpan, borrowing ReadTransaction, inout Verification
-        ) throws -> String?
-    ) throws(PromptStoreError) {
+        _ check: ([UInt8], RawSpan, borrowing ReadTransaction) throws -> String?
+    ) throws(PromptStoreError) -> Int {
+        var count = 0
         do throws(PromptStoreError) {
             try converting {
                 try forEachPage(of: database, pageSize: 64) { key, value, transaction in
                     let message: String?
-                    do {
-                        message = try check(key, value, transaction, &found)
-                    } catch let error as PromptStoreError {
-                        message = error.message
+                    switch try record({ try check(key, value, transaction) }) {
+                    case .success(let problem): message = problem
+                    case .failure(let error): message = error.message
                     }
-                    if let message {
-                        found.problems.append(
-                            Verification.Problem(
-                                record: "\(label) \(Self.text(ofKey: key))", message: message))
+                    return message.map { message in
+                        Verification.Problem(record: "\(label) \(Self.text(ofKey: key))", message: message)
                     }
+                } _: { page in
+                    count += page.count
+                    found.problems += page.compactMap(\.self)
                 }
             }
         } catch {
             guard error.code == .corrupted else { throw error }
             found.problems.append(Verification.Problem(record: label, message: error.message))
         }
+        return count
     }
 
     private func problem(
@@ -131,8 +138,7 @@ extension PromptStore {
 
     private static func text(ofKey key: [UInt8]) -> String {
         if let id = Schema.taskVersion(key) { return id.description }
-        let text = String(decoding: key, as: UTF8.self)
-        return TaskName.isValid(text) ? text : key.hexadecimal
+        return Schema.name(key) ?? key.hexadecimal
     }
 
     /// Writes a compact copy of the store to a new directory, which appears whole or not at all.

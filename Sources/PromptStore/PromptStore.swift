@@ -117,8 +117,43 @@ public final class PromptStore: Sendable {
         try converting { try environment.read(body) }
     }
 
-    /// Checks the format again: another process may have brought a newer release to the store.
+    /// Runs `body` in a write transaction, and once more where there was no room until some was made.
     func writing<Result>(
+        _ body: (inout WriteTransaction) throws -> Result
+    ) throws(PromptStoreError) -> Result {
+        do {
+            return try write(body)
+        } catch {
+            guard [.diskFull, .storeFull].contains(error.code), makeRoom() else { throw error }
+            return try write(body)
+        }
+    }
+
+    /// Makes what was freed usable; `false` where not even that is possible.
+    ///
+    /// LMDB gives pages to no transaction before the second commit after the one that freed them. So the collection's
+    /// commit is followed by one that changes nothing, and goes after one, for what was removed last.
+    private func makeRoom() -> Bool {
+        do throws(PromptStoreError) {
+            try commitNothing()
+            let collected = try write { transaction in try collectGarbage(in: &transaction) }
+            if collected.frames > 0 { try commitNothing() }
+            return true
+        } catch {
+            return false
+        }
+    }
+
+    /// A commit that writes what is there already.
+    private func commitNothing() throws(PromptStoreError) {
+        try write { transaction in
+            guard let format = try transaction.value(of: Schema.formatKey, in: schema.meta) else { return }
+            try transaction.put(format, for: Schema.formatKey, in: schema.meta)
+        }
+    }
+
+    /// Checks the format again: another process may have brought a newer release to the store.
+    private func write<Result>(
         _ body: (inout WriteTransaction) throws -> Result
     ) throws(PromptStoreError) -> Result {
         guard mode == .readWrite else {

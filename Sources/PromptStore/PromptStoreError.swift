@@ -77,6 +77,10 @@ public struct PromptStoreError: CodedError {
             case .alreadyExists: .alreadyExists
             default: .system
             }
-        self.init(code, wrapping: error)
+        guard [.diskFull, .storeFull].contains(code) else {
+            self.init(code, wrapping: error)
+            return
+        }
+        self.init(code, "\(error); prompts remove makes room in the store itself", cause: error)
     }
 }

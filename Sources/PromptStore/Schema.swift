@@ -47,10 +47,16 @@ struct Schema: Sendable {
         return Int(exactly: bytes.reduce(UInt64(0)) { $0 << 8 | UInt64($1) })
     }
 
+    /// The name that a key of `alias` or `version` is.
+    static func name(_ key: [UInt8]) -> String? {
+        guard let name = String(validating: key, as: UTF8.self), TaskName.isValid(name) else { return nil }
+        return name
+    }
+
     /// The version that a key of `task` is of.
     static func taskVersion(_ key: [UInt8]) -> TaskVersion? {
         guard let end = key.firstIndex(of: 0), let version = number(key[(end + 1)...]), version > 0,
-            let name = String(validating: key[..<end], as: UTF8.self), TaskName.isValid(name)
+            let name = name(Array(key[..<end]))
         else { return nil }
         return TaskVersion(name: name, version: version)
     }

@@ -48,7 +48,7 @@ struct DamageTests {
         let uses: [() throws -> Void] = [
             {
                 var names: [String] = []
-                try store.forEachTask { names.append($0.alias.name) }
+                try store.forEachTask { if let task = try? $0.get() { names.append(task.alias.name) } }
                 for name in names {
                     if let manifest = try? store.task(name) { _ = try? store.prompt(for: manifest) }
                 }

@@ -35,7 +35,10 @@ extension PromptStore {
     /// The references of every name's target, in order.
     func targets() throws -> [String] {
         var targets: [String] = []
-        try forEachTask { targets.append("\($0.alias.name) = \($0.alias.target)") }
+        try forEachTask { task in
+            let alias = try task.get().alias
+            targets.append("\(alias.name) = \(alias.target)")
+        }
         return targets
     }
 }

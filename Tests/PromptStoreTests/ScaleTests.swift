@@ -25,7 +25,8 @@ struct ScaleTests {
         }
 
         var listed = 0
-        try store.forEachTask { summary in
+        try store.forEachTask { task in
+                let summary = try task.get()
             try #require(summary.alias.name == name(listed))
             try #require(summary.current.map(\.name) == [name(listed)])
             listed += 1
@@ -44,7 +45,7 @@ struct ScaleTests {
         #expect(try store.remove(name(5)).count == 1)
         #expect(try store.collectGarbage().frames == 0)
         var visited: [String] = []
-        try store.forEachTask(prefix: String(name(count - 10).dropLast())) { visited.append($0.alias.name) }
+        try store.forEachTask(prefix: String(name(count - 10).dropLast())) { visited.append(try $0.get().alias.name) }
         #expect(visited == (count - 10..<count).map(name))
     }
 

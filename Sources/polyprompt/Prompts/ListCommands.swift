@@ -7,7 +7,10 @@ import PromptStore
 /// `polyprompt prompts list`
 struct ListCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "list", abstract: "List a store's tasks as JSON Lines.")
+        commandName: "list", abstract: "List a store's tasks as JSON Lines.",
+        discussion: """
+            A name with a damaged record is left out and named on standard error; the exit status is 2 then.
+            """)
 
     @OptionGroup var location: StoreOptions
 
@@ -15,7 +18,16 @@ struct ListCommand: ParsableCommand {
     var prefix = ""
 
     func run() throws {
-        try location.open(.readOnly).forEachTask(prefix: prefix) { task in
+        var isDamaged = false
+        try location.open(.readOnly).forEachTask(prefix: prefix) { result in
+            let task: TaskSummary
+            switch result {
+            case .success(let summary): task = summary
+            case .failure(let error):
+                StandardError.print("warning: \(error)")
+                isDamaged = true
+                return
+            }
             var object = JSONObject([
                 ("name", .string(task.alias.name)), ("target", .string(task.alias.target.description)),
                 ("versions", JSONValue(task.versions)),
@@ -29,6 +41,7 @@ struct ListCommand: ParsableCommand {
             }
             try StandardOutput.print(JSONValue.object(object).line)
         }
+        if isDamaged { throw ExitCode(2) }
     }
 }
 

@@ -59,13 +59,19 @@ struct RollbackCommand: ParsableCommand {
 /// `polyprompt prompts gc`
 struct CollectCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "gc", abstract: "Remove prompts that no version names.")
+        commandName: "gc", abstract: "Remove prompts that no version names.",
+        discussion: """
+            A damaged version is named on standard error and keeps the prompts that it may name; the exit status \
+            is 2 then.
+            """)
 
     @OptionGroup var location: StoreOptions
 
     func run() throws {
         let collected = try location.open(.readWrite).collectGarbage()
         try StandardOutput.print("\(collected.frames) prompts, \(collected.bytes) bytes")
+        for error in collected.damaged { StandardError.print("warning: \(error)") }
+        if !collected.damaged.isEmpty { throw ExitCode(2) }
     }
 }
 
