@@ -25,7 +25,7 @@ enum EnvironmentRegistry {
                     if mode == .readWrite { try DataFile.create(in: path) }
                     let identity = try DataFile.identity(in: path, nonempty: mode == .readOnly)
                     if let entry = entries[identity] { return entry.environment }
-                    let locks = mode == .readWrite ? true : try DataFile.canLock(in: path)
+                    let locks = try DataFile.canLock(in: path) || mode == .readWrite
                     let environment = Environment(
                         handle: locks ? try Environment.open(path, mode: mode, size: initialSize) : nil,
                         unlocked: locks ? nil : try UnlockedFile(path),

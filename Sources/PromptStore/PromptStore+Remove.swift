@@ -75,10 +75,10 @@ extension PromptStore {
         let needle = Array("\"\(first.name)@".utf8)
         try transaction.forEach(in: schema.alias) { key, value in
             let key = key.copy
-            guard key != Schema.nameKey(name), value.withUnsafeBytes({ $0.contains(needle) }) else {
-                return .next
-            }
-            let alias = try Alias(value.copy, name: String(decoding: key, as: UTF8.self))
+            guard key != Schema.nameKey(name), value.withUnsafeBytes({ $0.contains(needle) }),
+                let other = Schema.name(key)
+            else { return .next }
+            let alias = try Alias(value.copy, name: other)
             if let id = alias.target.versions.first(where: removed.contains) {
                 throw PromptStoreError(
                     .inUse,

@@ -118,6 +118,57 @@ struct StoreFaultTests {
         #expect(result.errors.contains("Error: \(store): "), "\(result.errors)")
         #expect(result.errors.contains("nothing was changed; make room"), "\(result.errors)")
     }
+
+    @Test(
+        "on a disk that is full takes what was removed for the next, with or without a collection",
+        .enabled(if: canMount, cannotMount), arguments: ["", "gc"])
+    func roomAgain(collecting: String) throws {
+        let script = #"""
+            mkdir -p "$1"; mount -t tmpfs -o size=600k tmpfs "$1"; store=$1/store; command=$2; core=$3; collecting=$4
+            shift 4
+            register() { "$command" prompts register --core "$core" --store "$store" --name "$@" >/dev/null 2>&1; }
+            count=0
+            for prompt in "$@"; do
+                if register "n$count" "$prompt"; then count=$((count + 1)); else break; fi
+            done
+            test $count -gt 1; test $count -lt $#
+            refused=$prompt
+            for round in 1 2 3 4 5 6; do
+                if register full "$refused"; then exit 7; fi
+                "$command" prompts remove --store "$store" n1 >/dev/null
+                if test -n "$collecting"; then "$command" prompts gc --store "$store" >/dev/null; fi
+                register n1 "$refused" || exit 8
+                shift; refused=$1
+            done
+            "$command" prompts verify --store "$store"
+            test "$("$command" prompts list --store "$store" | wc -l)" = $count
+            exit 99
+            """#
+        let prompts = try (0..<12).map { try noise("\($0).npy") }
+        let result = try mounted(script, [Repository.core, collecting] + prompts)
+        #expect(result.status == 99, "\(result.output) \(result.errors)")
+    }
+
+    @Test(
+        "over the limit on the sizes of files says so, changes nothing and takes what was removed for the next"
+    )
+    func fileSizeLimit() throws {
+        let prompts = try (0..<6).map { try noise("\($0).npy") }.joined(separator: " ")
+        let result = try Command.script(
+            """
+            set -- \(prompts); ulimit -f 400; store=$W/store; count=0
+            register() { $P prompts register --core $C --store $store --name "$@"; }
+            while register n$count $1 && [ $count -lt 5 ]; do count=$((count + 1)); shift; done
+            [ $count -gt 0 ] && [ $count -lt 5 ] && $P prompts verify --store $store || exit 8
+            $P prompts remove --store $store n0 && register again $1 && $P prompts verify --store $store
+            """, in: folder)
+        #expect(result.status == 0, "\(result.errors)")
+        #expect(result.output.hasSuffix("again@1\n"))
+        #expect(result.errors.contains("Error: \(store): "), "\(result.errors)")
+        #expect(
+            result.errors.contains("nothing was changed; raise the limit on the sizes of files"),
+            "\(result.errors)")
+    }
 }
 
 extension Command {

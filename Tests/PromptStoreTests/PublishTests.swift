@@ -136,5 +136,16 @@ struct PublishTests {
         try store.publish(large[0])
         #expect(try store.verify().problems == [])
         #expect(try store.targets() == ["first = first@1", "large-0 = large-0@1"])
+        // What was removed makes room at once, also for a prompt that needs pages that lie together.
+        let stored = try large.dropFirst().prefix { publication in
+            code { try store.publish(publication) } == nil
+        }
+        #expect((3..<large.count - 1).contains(stored.count))
+        for round in 0..<5 {
+            try store.remove(stored[stored.startIndex + round % 3].name)
+            #expect(code { try store.publish(stored[stored.startIndex + round % 3]) } == nil)
+            #expect(code { try store.publish(large[large.count - 1]) } == .storeFull)
+        }
+        #expect(try store.verify().problems == [])
     }
 }

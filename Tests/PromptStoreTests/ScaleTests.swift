@@ -26,7 +26,7 @@ struct ScaleTests {
 
         var listed = 0
         try store.forEachTask { task in
-                let summary = try task.get()
+            let summary = try task.get()
             try #require(summary.alias.name == name(listed))
             try #require(summary.current.map(\.name) == [name(listed)])
             listed += 1
@@ -45,7 +45,9 @@ struct ScaleTests {
         #expect(try store.remove(name(5)).count == 1)
         #expect(try store.collectGarbage().frames == 0)
         var visited: [String] = []
-        try store.forEachTask(prefix: String(name(count - 10).dropLast())) { visited.append(try $0.get().alias.name) }
+        try store.forEachTask(prefix: String(name(count - 10).dropLast())) {
+            visited.append(try $0.get().alias.name)
+        }
         #expect(visited == (count - 10..<count).map(name))
     }
 
