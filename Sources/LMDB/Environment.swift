@@ -310,8 +310,14 @@ public final class Environment: @unchecked Sendable {
             mdb_env_info(handle, &information)
             mdb_env_stat(handle, &statistics)
             let current = information.me_mapsize
-            let used = (information.me_last_pgno + 1) * Int(statistics.ms_psize)
-            guard let size = choose(current, used) else { return MDB_SUCCESS }
+            // Of a file that is damaged while it is open it may be any number.
+            let pageSize = Int(statistics.ms_psize)
+            guard pageSize > 0, (0..<(1 << 47) / pageSize).contains(information.me_last_pgno) else {
+                return MDB_CORRUPTED
+            }
+            guard let size = choose(current, (information.me_last_pgno + 1) * pageSize) else {
+                return MDB_SUCCESS
+            }
             // LMDB unmaps before it maps: that there is room is seen first, or nothing could be read any more.
             if size > current {
                 let room = mmap(

@@ -89,12 +89,12 @@ extension PromptStore {
         }
         guard SHA256.isHexadecimal(publication.coreFingerprint) else {
             throw refusal(
-                "the core fingerprint \"\(publication.coreFingerprint.prefix(100))\" is not a SHA-256 in 64 lower-case"
+                "the core fingerprint \(publication.coreFingerprint.quoted) is not a SHA-256 in 64 lower-case"
                     + " hexadecimal digits")
         }
         if let hash = publication.tokenizerHash, !SHA256.isHexadecimal(hash) {
             throw refusal(
-                "the tokenizer hash \"\(hash.prefix(100))\" is not a SHA-256 in 64 lower-case hexadecimal digits"
+                "the tokenizer hash \(hash.quoted) is not a SHA-256 in 64 lower-case hexadecimal digits"
             )
         }
         // What cannot be read back must not be written: a definition may be nested too deeply.

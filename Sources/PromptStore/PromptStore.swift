@@ -99,7 +99,7 @@ public final class PromptStore: Sendable {
         guard let format = Int(text), format > 0 else {
             throw PromptStoreError(
                 .corrupted,
-                "\(path): the store's format is \"\(text.prefix(40))\", not a number; restore a backup")
+                "\(path): the store's format is \(text.quoted), not a number; restore a backup")
         }
         guard format == Schema.format else {
             throw PromptStoreError(

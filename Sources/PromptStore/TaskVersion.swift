@@ -34,17 +34,16 @@ public enum TaskReference: Sendable, Hashable, CustomStringConvertible {
     ///
     /// - Throws: `invalidReference`.
     public init(_ text: String) throws(PromptStoreError) {
-        let parts = text.split(separator: "@", maxSplits: 1, omittingEmptySubsequences: false)
-        guard let name = parts.first.map(String.init), TaskName.isValid(name) else {
-            throw Self.refusal(text)
-        }
-        guard parts.count == 2 else {
+        let end = text.utf8.firstIndex(of: 0x40) ?? text.utf8.endIndex
+        let name = String(text[..<end])
+        guard TaskName.isValid(name) else { throw Self.refusal(text) }
+        guard end < text.utf8.endIndex else {
             self = .name(name)
             return
         }
-        let digits = parts[1].utf8
+        let digits = text.utf8[text.utf8.index(after: end)...]
         guard digits.allSatisfy({ (0x30...0x39).contains($0) }), digits.first != 0x30,
-            let version = Int(parts[1])
+            let version = Int(Substring(digits))
         else { throw Self.refusal(text) }
         self = .version(TaskVersion(name: name, version: version))
     }
@@ -69,7 +68,7 @@ public enum TaskReference: Sendable, Hashable, CustomStringConvertible {
         guard TaskName.isValid(text) else {
             throw PromptStoreError(
                 .invalidName,
-                "\"\(text.prefix(200))\" is not a task's name: 1 to 128 of a-z, 0-9, \".\", \"_\" and \"-\","
+                "\(text.quoted) is not a task's name: 1 to 128 of a-z, 0-9, \".\", \"_\" and \"-\","
                     + " beginning with a letter or digit")
         }
     }
@@ -77,7 +76,7 @@ public enum TaskReference: Sendable, Hashable, CustomStringConvertible {
     private static func refusal(_ text: String) -> PromptStoreError {
         PromptStoreError(
             .invalidReference,
-            "\"\(text.prefix(200))\" is not a task: name or name@version, the name of a-z, 0-9, \".\", \"_\" and"
+            "\(text.quoted) is not a task: name or name@version, the name of a-z, 0-9, \".\", \"_\" and"
                 + " \"-\", the version a number from 1")
     }
 }

@@ -48,7 +48,7 @@ final class TaskCatalog: Sendable {
         if let candidate = candidates[reference] { return candidate }
         guard let store else {
             throw ServingError(
-                .unknownTask, "there is no task \"\(reference.prefix(200))\": no prompt store was given")
+                .unknownTask, "there is no task \(reference.quoted): no prompt store was given")
         }
         do {
             func member(_ manifest: PromptManifest) throws -> (task: ServedTask, prompt: [Float]) {
