@@ -11,7 +11,7 @@ extension Environment {
     /// Opening checks all that reading follows; this reads, of every large value, the header too. Keys and values
     /// themselves are not checked. Beside other readers and writers, whose commits keep what is sound so.
     ///
-    /// - Throws: `corrupted`, with the first thing found.
+    /// - Throws: `corrupted`, with the first thing found; `disordered` when nothing is wrong but keys out of order.
     public func checkStructure() throws(LMDBError) {
         if let unlocked { return try unlocked.checkStructure(overflowHeaders: true) }
         guard let handle else { return }
@@ -21,6 +21,10 @@ extension Environment {
             }
         }
     }
+
+    /// Whether keys were found out of order when the environment was opened. It can be read then, and a key that an
+    /// iteration gives may be greater than some that it gives later.
+    public var isDisordered: Bool { unlocked?.isDisordered.load(ordering: .relaxed) ?? false }
 
     /// As `checkStructure()`, without the headers of large values, which are as many as there are prompts and lie
     /// all over the file. Of an environment that nobody else has yet.
@@ -44,26 +48,43 @@ extension Environment {
     /// What is wrong with the state of a transaction. While that lives, no writer reuses the state's pages.
     private static func checkStructure(
         _ handle: OpaquePointer, _ transaction: OpaquePointer, overflowHeaders: Bool
-    ) -> Damage? {
+    ) -> Finding? {
         do throws(Damage) {
             let reader = try PageReader(handle)
             let meta = try reader.meta(of: transaction)
-            try StructureCheck.run(reader, meta, overflowHeaders: overflowHeaders)
-            return nil
+            return try StructureCheck.run(reader, meta, overflowHeaders: overflowHeaders).map(
+                Finding.disorder)
         } catch {
-            return error
+            return .damage(error)
+        }
+    }
+
+    /// What a check found.
+    enum Finding {
+        case damage(Damage)
+        case disorder(Damage)
+
+        func error(at path: String) -> LMDBError {
+            switch self {
+            case .damage(let damage): LMDBError(damage, path: path)
+            case .disorder(let damage):
+                LMDBError(
+                    .disordered,
+                    "\(path): data.mdb is damaged: \(damage.reason); it can only be read; restore a backup or go on"
+                        + " with a copy of it (prompts backup)")
+            }
         }
     }
 
     /// Checks again, in another transaction, what was found damaged: two commits between the beginning of the
     /// transaction and the reading of its meta page replace that.
     private static func retrying(
-        _ path: String, _ check: () throws(LMDBError) -> Damage?
+        _ path: String, _ check: () throws(LMDBError) -> Finding?
     ) throws(LMDBError) {
         for _ in 0..<3 {
             guard try check() != nil else { return }
         }
-        if let damage = try check() { throw LMDBError(damage, path: path) }
+        if let finding = try check() { throw finding.error(at: path) }
     }
 }
 

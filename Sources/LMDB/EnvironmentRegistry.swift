@@ -25,11 +25,10 @@ enum EnvironmentRegistry {
                     if mode == .readWrite { try DataFile.create(in: path) }
                     let identity = try DataFile.identity(in: path, nonempty: mode == .readOnly)
                     if let entry = entries[identity] { return entry.environment }
-                    let locks = try DataFile.canLock(in: path) || mode == .readWrite
+                    let handle = try handle(path, mode: mode, size: initialSize)
                     let environment = Environment(
-                        handle: locks ? try Environment.open(path, mode: mode, size: initialSize) : nil,
-                        unlocked: locks ? nil : try UnlockedFile(path),
-                        path: path, identity: identity, mode: mode, maximumSize: maximumSize)
+                        handle: handle, unlocked: handle == nil ? try UnlockedFile(path) : nil, path: path,
+                        identity: identity, mode: mode, maximumSize: maximumSize)
                     entries[identity] = Entry(environment: environment)
                     return environment
                 }
@@ -45,6 +44,17 @@ enum EnvironmentRegistry {
             }
             // The last reference has gone and another thread is about to close the file.
             sched_yield()
+        }
+    }
+
+    /// LMDB's handle, `nil` where the file is to be read without LMDB.
+    private static func handle(
+        _ path: String, mode: Environment.Mode, size: Int
+    ) throws(LMDBError) -> OpaquePointer? {
+        guard try DataFile.canLock(in: path) || mode == .readWrite else { return nil }
+        do throws(LMDBError) { return try Environment.open(path, mode: mode, size: size) } catch {
+            guard error.code == .disordered, mode == .readOnly else { throw error }
+            return nil
         }
     }
 

@@ -19,6 +19,8 @@ public struct LMDBError: CodedError {
         case versionMismatch
         /// The file is damaged or was cut short.
         case corrupted
+        /// Nothing is wrong with the file but keys out of order, so that it can be read, but not by LMDB.
+        case disordered
         /// The process may not read, write or create the file.
         case permissionDenied
         /// A write to an environment that was opened for reading only, or that lies on a read-only file system.

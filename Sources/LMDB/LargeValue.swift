@@ -40,7 +40,7 @@ extension Environment {
                 return
             }
             // More than it needs is right for a value that one transaction wrote twice, if they are not others'.
-            try StructureCheck.run(reader, meta, overflowHeaders: true)
+            _ = try StructureCheck.run(reader, meta, overflowHeaders: true)
         } catch {
             throw LMDBError(error, path: path)
         }

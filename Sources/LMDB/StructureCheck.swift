@@ -3,7 +3,8 @@
 /// LMDB follows page numbers, offsets and sizes without looking: damaged ones make it read or write outside of its
 /// memory, or end the process with an assertion. Whatever this lets pass LMDB can read, change and copy. It reads
 /// the pages of the trees and the lists of free pages; of the pages that hold large values it reads the headers,
-/// when asked. Keys are never longer than 511 bytes, trees never deeper than 32, and no page is met twice, so the
+/// when asked. Keys of named databases that are out of order within a leaf are no danger, and are what it returns:
+/// LMDB would not find them, nor some of their neighbours. Keys are never longer than 511 bytes, trees never deeper than 32, and no page is met twice, so the
 /// walk ends.
 struct StructureCheck {
     /// Whose tree it is. LMDB keeps free pages in a tree with transaction numbers as keys, and the records of the
@@ -16,6 +17,8 @@ struct StructureCheck {
         var leafPages: UInt64 = 0
         var overflowPages: UInt64 = 0
         var entries: UInt64 = 0
+        /// The first keys out of order.
+        var disorder: Damage?
     }
 
     private let reader: PageReader
@@ -24,16 +27,19 @@ struct StructureCheck {
     private let readsOverflowHeaders: Bool
     private let met: PageSet
 
-    static func run(_ reader: PageReader, _ meta: MetaPage, overflowHeaders: Bool) throws(Damage) {
+    /// - Returns: the first keys that are out of order, if there are any.
+    static func run(
+        _ reader: PageReader, _ meta: MetaPage, overflowHeaders: Bool
+    ) throws(Damage) -> Damage? {
         let check = StructureCheck(
             reader: reader, meta: meta, readsOverflowHeaders: overflowHeaders,
             met: try PageSet(count: min(meta.lastPage + 1, reader.pageCount)))
         guard check.met.insert(0, count: 2) else { throw Damage("it has no meta pages") }
-        try check.tree(meta.free, .free, "the free pages")
-        try check.tree(meta.main, .main, "the databases")
+        _ = try check.tree(meta.free, .free, "the free pages")
+        return try check.tree(meta.main, .main, "the databases")
     }
 
-    private func tree(_ record: TreeRecord, _ role: Role, _ name: String) throws(Damage) {
+    private func tree(_ record: TreeRecord, _ role: Role, _ name: String) throws(Damage) -> Damage? {
         guard record.flags == (role == .free ? PageFormat.integerKeys : 0) else {
             throw Damage("the tree of \(name) has the flags \(record.flags)")
         }
@@ -59,6 +65,7 @@ struct StructureCheck {
             countsOverflow
                 ? found.overflowPages == record.overflowPages : found.overflowPages <= record.overflowPages
         else { throw Damage("the tree of \(name) has other numbers of pages and keys than its record says") }
+        return found.disorder
     }
 
     /// A page and all under it, whose keys are not less than `low` and less than `high`.
@@ -70,7 +77,8 @@ struct StructureCheck {
             throw Damage(page: number, "is used twice or lies beyond the end of the file")
         }
         let page = try TreePage(try reader.read(number), number: number, kind: levels > 1 ? .branch : .leaf)
-        try checkKeys(page, isBranch: levels > 1, role, low, high)
+        let disorder = try checkKeys(page, isBranch: levels > 1, role, low, high)
+        found.disorder = found.disorder ?? disorder
         guard levels > 1 else {
             found.leafPages += 1
             found.entries += UInt64(page.count)
@@ -89,7 +97,12 @@ struct StructureCheck {
 
     private func checkKeys(
         _ page: TreePage, isBranch: Bool, _ role: Role, _ low: ArraySlice<UInt8>?, _ high: ArraySlice<UInt8>?
-    ) throws(Damage) {
+    ) throws(Damage) -> Damage? {
+        var disorder: Damage?
+        func report(_ damage: Damage) throws(Damage) {
+            guard role == .named, !isBranch else { throw damage }
+            disorder = disorder ?? damage
+        }
         var previous = low
         for index in (isBranch ? 1 : 0)..<page.count {
             let key = page.key(index)
@@ -104,15 +117,16 @@ struct StructureCheck {
                 previous.map { previous in
                     index == 0 ? !precedes(key, previous, role) : precedes(previous, key, role)
                 } ?? true
-            guard inOrder else { throw Damage(page: page.number, "has key \(index) out of order") }
+            if !inOrder { try report(Damage(page: page.number, "has key \(index) out of order")) }
             previous = key
         }
         if let previous, let high, !precedes(previous, high, role) {
-            throw Damage(page: page.number, "has keys out of order")
+            try report(Damage(page: page.number, "has keys out of order"))
         }
         if isBranch, page.key(0).count > PageFormat.longestKey {
             throw Damage(page: page.number, "has key 0 with \(page.key(0).count) bytes")
         }
+        return disorder
     }
 
     private static func key(_ number: UInt64) -> ArraySlice<UInt8> {
@@ -137,9 +151,10 @@ struct StructureCheck {
             guard role == .main, node.valueSize == TreeRecord.size else {
                 throw Damage(page: page.number, "has node \(index), which is no database's record")
             }
-            try tree(
+            let disorder = try tree(
                 TreeRecord(page.bytes, at: node.valueOffset), .named,
                 "\"\(String(decoding: page.key(node), as: UTF8.self))\"")
+            found.disorder = found.disorder ?? disorder
         default:
             guard role == .free else { return }
             var list = try FreeList(size: node.valueSize)

@@ -31,11 +31,7 @@ extension Transaction {
             try forEach(in: database, prefix: prefix, after: after, handle, body)
         case .file(let snapshot):
             guard let tree = try snapshot.tree(of: database.name) else { return }
-            let low = after.map { $0.lexicographicallyPrecedes(prefix) ? prefix : $0 } ?? prefix
-            try snapshot.forEach(in: tree, from: low) { leaf, node in
-                let key = Array(leaf.key(node))
-                guard key.starts(with: prefix) else { return .stop }
-                guard key != after else { return .next }
+            try snapshot.forEach(in: tree, prefix: prefix, after: after) { key, node, leaf in
                 let value = try snapshot.value(of: node, in: leaf)
                 return try key.withUnsafeBytes { key in
                     try value.withUnsafeBytes { value in try body(key.bytes, value.bytes) }

@@ -21,11 +21,8 @@ extension PageReader {
         var number = tree.root
         for level in stride(from: Int(tree.depth), to: 0, by: -1) {
             let page = try treePage(number, levels: level)
-            let index = page.last(notAfter: key, isBranch: level > 1)
-            guard index >= 0 else { return nil }
-            let node = page.node(index)
-            guard level > 1 else { return page.key(node).elementsEqual(key) ? (page, node) : nil }
-            number = node.child
+            guard level > 1 else { return page.index(of: key).map { (page, page.node($0)) } }
+            number = page.node(page.last(notAfter: key, isBranch: true)).child
         }
         return nil
     }
@@ -51,5 +48,17 @@ extension TreePage {
             if key.lexicographicallyPrecedes(self.key(middle)) { high = middle } else { low = middle + 1 }
         }
         return low - 1
+    }
+
+    /// Where a leaf has a key, also when its keys are out of order.
+    func index(of key: [UInt8]) -> Int? {
+        let index = last(notAfter: key, isBranch: false)
+        if index >= 0, self.key(index).elementsEqual(key) { return index }
+        return isInOrder ? nil : (0..<count).first { self.key($0).elementsEqual(key) }
+    }
+
+    /// Whether a leaf's keys are in order.
+    var isInOrder: Bool {
+        (1..<count).allSatisfy { key($0 - 1).lexicographicallyPrecedes(key($0)) }
     }
 }

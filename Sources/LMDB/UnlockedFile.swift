@@ -1,3 +1,5 @@
+import Synchronization
+
 #if canImport(Glibc)
     import Glibc
 #endif
@@ -16,6 +18,8 @@ final class UnlockedFile: Sendable {
     private let path: String
     private let pageSize: Int
     private let descriptor: CInt
+    /// Whether keys were found out of order.
+    let isDisordered = Atomic(false)
 
     /// Opens the file of a directory and checks its trees, unless writers leave no time for that.
     init(_ directory: String) throws(LMDBError) {
@@ -23,7 +27,8 @@ final class UnlockedFile: Sendable {
         pageSize = try DataFile.checkHeader(in: directory)
         descriptor = try DataFile.openForReading(in: directory)
         do throws(LMDBError) { try checkStructure(overflowHeaders: false) } catch {
-            guard error.code == .changing else { throw error }
+            guard [.changing, .disordered].contains(error.code) else { throw error }
+            isDisordered.store(error.code == .disordered, ordering: .relaxed)
         }
     }
 
@@ -47,9 +52,10 @@ final class UnlockedFile: Sendable {
     func checkStructure(overflowHeaders: Bool) throws(LMDBError) {
         try LMDBError.converting(path) {
             try read { snapshot in
-                try snapshot.checked { reader, meta throws(Damage) in
+                let disorder = try snapshot.checked { reader, meta throws(Damage) in
                     try StructureCheck.run(reader, meta, overflowHeaders: overflowHeaders)
                 }
+                if let disorder { throw Environment.Finding.disorder(disorder).error(at: path) }
             }
         }
     }
@@ -112,8 +118,8 @@ struct Snapshot {
     /// The names of the databases.
     func databases() throws -> [String] {
         var names: [String] = []
-        try forEach(in: meta.main, from: []) { leaf, node in
-            names.append(String(decoding: leaf.key(node), as: UTF8.self))
+        try forEach(in: meta.main) { key, _, _ in
+            names.append(String(decoding: key, as: UTF8.self))
             return .next
         }
         return names
@@ -142,36 +148,45 @@ struct Snapshot {
         try checked { reader, _ throws(Damage) in try reader.value(of: node, in: leaf) }
     }
 
-    /// Visits the nodes of a tree in order, from the first whose key is not less than `low`.
+    /// Visits the keys of a tree that begin with a prefix and are greater than one, in order; those of a leaf that is
+    /// out of order in the leaf's place.
     func forEach(
-        in tree: TreeRecord, from low: [UInt8], _ body: (TreePage, TreePage.Node) throws -> Iteration
+        in tree: TreeRecord, prefix: [UInt8] = [], after: [UInt8]? = nil,
+        _ body: (_ key: [UInt8], TreePage.Node, _ leaf: TreePage) throws -> Iteration
     ) throws {
         guard tree.depth <= PageFormat.greatestDepth else {
             throw LMDBError(Damage("a tree is \(tree.depth) pages deep"), path: path)
         }
         guard tree.depth > 0 else { return }
-        var previous: [UInt8]?
-        _ = try walk(tree.root, levels: Int(tree.depth), from: low) { leaf, node in
-            let key = Array(leaf.key(node))
-            // Also ends a walk through pages that lead back to themselves.
-            if let previous, !previous.lexicographicallyPrecedes(key) {
-                throw LMDBError(Damage(page: leaf.number, "has keys out of order"), path: path)
+        let low = after.map { $0.lexicographicallyPrecedes(prefix) ? prefix : $0 } ?? prefix
+        var met: Set<UInt64> = []
+        _ = try walk(tree.root, levels: Int(tree.depth), from: low, &met) { leaf in
+            var nodes = (0..<leaf.count).map { (key: Array(leaf.key($0)), node: leaf.node($0)) }
+            let isInOrder = leaf.isInOrder
+            if !isInOrder { nodes.sort { $0.key.lexicographicallyPrecedes($1.key) } }
+            for (key, node) in nodes where !key.lexicographicallyPrecedes(low) && key != after {
+                guard key.starts(with: prefix) else {
+                    if isInOrder { return .stop }
+                    continue
+                }
+                guard try body(key, node, leaf) == .next else { return .stop }
             }
-            previous = key
-            return key.lexicographicallyPrecedes(low) ? .next : try body(leaf, node)
+            return .next
         }
     }
 
     private func walk(
-        _ number: UInt64, levels: Int, from low: [UInt8],
-        _ body: (TreePage, TreePage.Node) throws -> Iteration
+        _ number: UInt64, levels: Int, from low: [UInt8], _ met: inout Set<UInt64>,
+        _ body: (TreePage) throws -> Iteration
     ) throws -> Iteration {
+        // Damaged pages may lead back to themselves.
+        guard met.insert(number).inserted else {
+            throw LMDBError(Damage(page: number, "is used twice"), path: path)
+        }
         let page = try checked { reader, _ throws(Damage) in try reader.treePage(number, levels: levels) }
-        let first = page.last(notAfter: low, isBranch: levels > 1)
-        for index in max(0, first)..<page.count {
-            let node = page.node(index)
-            let next =
-                levels > 1 ? try walk(node.child, levels: levels - 1, from: low, body) : try body(page, node)
+        guard levels > 1 else { return try body(page) }
+        for index in page.last(notAfter: low, isBranch: true)..<page.count {
+            let next = try walk(page.node(index).child, levels: levels - 1, from: low, &met, body)
             guard next == .next else { return .stop }
         }
         return .next

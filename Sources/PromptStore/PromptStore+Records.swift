@@ -98,7 +98,8 @@ extension PromptStore {
             Element,
         _ body: ([Element]) throws -> Void
     ) throws {
-        var pageSize = pageSize
+        // No page can begin behind a key that is out of order.
+        var pageSize = environment.isDisordered ? Int.max : pageSize
         var last: [UInt8]?
         while true {
             let page: (elements: [Element], last: [UInt8]?)

@@ -28,17 +28,18 @@ extension PromptStore {
     /// Reads everything: walks the file's pages, decodes every frame, checks every manifest against its frame and
     /// every alias against its targets.
     ///
-    /// When the pages are not sound nothing in them is read: that is then the one problem. In short transactions, beside other readers and writers.
+    /// When the pages are not sound nothing in them is read: that is then the one problem, unless only keys are out of
+    /// order. In short transactions, beside other readers and writers.
     ///
     /// - Throws: only when the store cannot be read at all; what is damaged is reported.
     public func verify() throws(PromptStoreError) -> Verification {
         var found = Verification()
-        do throws(PromptStoreError) {
-            try converting { try environment.checkStructure() }
-        } catch {
-            guard error.code == .corrupted else { throw error }
+        do throws(LMDBError) { try environment.checkStructure() } catch {
+            guard [.corrupted, .disordered].contains(error.code) else {
+                throw PromptStoreError(error, at: path)
+            }
             found.problems = [Verification.Problem(record: "data.mdb", message: error.message)]
-            return found
+            guard error.code == .disordered else { return found }
         }
         found.frames = try verify("blob", schema.blob, &found) { key, value, _ in
             guard key.count == 32 else { return "the key is not a SHA-256" }

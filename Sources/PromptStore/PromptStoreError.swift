@@ -69,7 +69,7 @@ public struct PromptStoreError: CodedError {
             switch error.code {
             case .notFound: .notFound
             case .notAnEnvironment, .versionMismatch, .databaseMissing: .notAStore
-            case .corrupted: .corrupted
+            case .corrupted, .disordered: .corrupted
             case .permissionDenied: .permissionDenied
             case .readOnly, .alreadyOpen: .readOnly
             case .diskFull: .diskFull

@@ -203,6 +203,54 @@ struct StoreDamageTests {
         #expect(try prompts("show spam").errors.contains("there is no task"))
     }
 
+    @Test("of which the key is out of order costs its name, and the store is mended by a copy")
+    func disorder() throws {
+        let folder = try TemporaryFolder()
+        let path = folder.file("store")
+        let names = (0..<300).map { "task-\($0 + 100)" }
+        do {
+            let store = try PromptStore(path: path, mode: .readWrite)
+            _ = try store.publish(batch: names.map { try task($0) })
+        }
+        // In the leaf of the aliases, where the key is followed by its value.
+        var data = try folder.bytes("store/data.mdb")
+        let place = try #require(data.ranges(of: Array("task-250{\"history".utf8)).last)
+        data[place.lowerBound] = 0xFF
+        try folder.write("store/data.mdb", data)
+        func prompts(_ command: String, store: String = path) throws -> Command {
+            try Command.polyprompt(
+                ["prompts"] + command.split(separator: " ").map(String.init) + ["--store", store])
+        }
+        let left = names.filter { $0 != "task-250" }
+        let copy = folder.file("copy")
+        for store in [path, copy] {
+            let list = try prompts("list", store: store)
+            #expect(list.status == 2)
+            #expect(try list.lines.map { $0["name"]?.string } == left)
+            #expect(
+                list.errors.contains("ff61736b2d323530") && list.errors.contains("\"task-250\" has versions"))
+            for name in ["task-100", "task-249", "task-251", "task-399", "task-250@1"] {
+                #expect(try prompts("show \(name)", store: store).status == 0)
+            }
+            #expect(try prompts("show task-250", store: store).errors.contains("has versions and no alias"))
+            let verify = try prompts("verify", store: store)
+            #expect(verify.status == 2 && verify.output.contains("alias ff61736b2d323530: "))
+            #expect(verify.output.contains("data.mdb: ") == (store == path), "\(verify.output)")
+            if store == path {
+                for change in ["gc", "remove task-100", "alias x task-100@1"] {
+                    let refused = try prompts(change)
+                    #expect(
+                        refused.status == 1 && refused.errors.contains("can only be read"),
+                        "\(refused.errors)")
+                }
+                #expect(try prompts("backup \(copy)").status == 0)
+            }
+        }
+        #expect(try prompts("alias task-250 task-250@1", store: copy).status == 0)
+        #expect(try prompts("show task-250", store: copy).status == 0)
+        #expect(try prompts("gc", store: copy).status == 0)
+    }
+
     @Test("keeps the prompt that it may name from being collected")
     func collection() throws {
         let folder = try TemporaryFolder()
