@@ -262,12 +262,14 @@ public final class Environment: @unchecked Sendable {
     private func checkFiles(forWriting: Bool) throws(LMDBError) {
         var descriptor = CInt(-1)
         var status = stat()
+        // Before the length is looked at: other threads may see it grow in between.
+        let known = knownLength.load(ordering: .sequentiallyConsistent)
         guard mdb_env_get_fd(handle, &descriptor) == MDB_SUCCESS, fstat(descriptor, &status) == 0 else {
             throw LMDBError(returnCode: errno, path: path, doing: "looking at data.mdb")
         }
         // It never becomes shorter by itself.
-        let known = knownLength.max(Int(status.st_size), ordering: .relaxed).newValue
-        guard known == Int(status.st_size) else {
+        knownLength.max(Int(status.st_size), ordering: .sequentiallyConsistent)
+        guard Int(status.st_size) >= known else {
             throw LMDBError(
                 .corrupted,
                 "\(path): data.mdb was cut short while it was open, from \(known) to \(status.st_size) bytes;"

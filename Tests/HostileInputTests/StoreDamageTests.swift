@@ -94,8 +94,14 @@ struct StoreDamageTests {
             verified: "meta 636f52652f", published: true),
     ]
 
-    /// A store that commands made: `spam` with two versions, another task, an ensemble of it and one to be removed.
-    private func makeStore(in folder: TemporaryFolder) throws -> (core: String, blob: String) {
+    /// A store for all cases: `spam` with two versions, another task, an ensemble of it and one to be removed.
+    private static let made = Result { () throws -> (folder: TemporaryFolder, core: String, blob: String) in
+        let folder = try TemporaryFolder()
+        let (core, blob) = try makeStore(in: folder)
+        return (folder, core, blob)
+    }
+
+    private static func makeStore(in folder: TemporaryFolder) throws -> (core: String, blob: String) {
         let registered = try Command.script(
             "$P prompts register --core $C --store $W/store prompts/spam prompts/sentiment", in: folder)
         try #require(registered.status == 0, "\(registered.errors)")
@@ -144,7 +150,9 @@ struct StoreDamageTests {
     func damage(_ damage: Case) throws {
         let folder = try TemporaryFolder()
         let path = folder.file("store")
-        let (core, blob) = try makeStore(in: folder)
+        let (made, core, blob) = try Self.made.get()
+        try folder.makeFolder("store")
+        try folder.write("store/data.mdb", made.bytes("store/data.mdb"))
         try apply(damage, blob: blob, in: path)
         func prompts(_ command: String) throws -> Command {
             try Command.polyprompt(

@@ -137,7 +137,7 @@ struct PublishTests {
         #expect(try store.verify().problems == [])
         #expect(try store.targets() == ["first = first@1", "large-0 = large-0@1"])
         // What was removed makes room at once, also for a prompt that needs pages that lie together.
-        let stored = try large.dropFirst().prefix { publication in
+        let stored = large.dropFirst().prefix { publication in
             code { try store.publish(publication) } == nil
         }
         #expect((3..<large.count - 1).contains(stored.count))
