@@ -27,7 +27,7 @@ public final class Environment: @unchecked Sendable {
     }
 
     /// The names of an environment's files.
-    package static let files = ["data.mdb", "lock.mdb"]
+    package static let files = [DataFile.dataName, DataFile.lockName]
 
     /// The directory, as it was first given.
     public let path: String
