@@ -271,14 +271,15 @@ struct RunFinish {
         }
         var versions: [TaskVersion] = []
         for publication in publications {
-            let same = try? store.versions(of: publication.name).last { manifest in
-                manifest.blob == publication.frame.hash
+            let same = try? store.versions(of: publication.name).last { version in
+                guard !versions.contains(version), let manifest = try store.resolve("\(version)").manifests.first
+                else { return false }
+                return manifest.blob == publication.frame.hash
                     && manifest.coreFingerprint == publication.coreFingerprint
                     && sorted(manifest.provenance) == sorted(publication.provenance)
-                    && !versions.contains(manifest.id)
             }
             guard let same else { return nil }
-            versions.append(same.id)
+            versions.append(same)
         }
         return versions
     }

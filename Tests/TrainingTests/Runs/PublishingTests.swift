@@ -130,7 +130,7 @@ struct PublishingTests {
         #expect(results[0].published?.description == "topic@1")
         let kept = try PromptStore(path: own + "/it's", mode: .readOnly)
         #expect(try kept.versions(of: "topic").count == 1)
-        #expect(try kept.prompt(for: kept.versions(of: "topic")[0]) == prompt(folder, "my out"))
+        #expect(try kept.prompt(for: kept.resolve("topic").manifests[0]) == prompt(folder, "my out"))
     }
 
     @Test("of several jobs the same run publishes later what it could not")
