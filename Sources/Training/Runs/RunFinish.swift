@@ -272,7 +272,8 @@ struct RunFinish {
         var versions: [TaskVersion] = []
         for publication in publications {
             let same = try? store.versions(of: publication.name).last { version in
-                guard !versions.contains(version), let manifest = try store.resolve("\(version)").manifests.first
+                guard !versions.contains(version),
+                    let manifest = try store.resolve("\(version)").manifests.first
                 else { return false }
                 return manifest.blob == publication.frame.hash
                     && manifest.coreFingerprint == publication.coreFingerprint
