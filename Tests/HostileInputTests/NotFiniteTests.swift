@@ -20,10 +20,9 @@ import Testing
             for name in wild large mixed; do
               $P prompts register --threads 1 --core $C --store $W/s --name $name $W/$name.safetensors
             done
-            mkdir $W/labelled; cp $W/wild.safetensors $W/labelled/prompt.safetensors
-            echo '{"name":"labelled","template":"{input}","labels":[{"label":"spam","text":"spam"},
-              {"label":"ham","text":"not spam"}]}' >$W/labelled/task.json
-            $P prompts register --threads 1 --core $C --store $W/s $W/labelled prompts/spam
+            cp -r prompts/spam $W/labelled; cp $W/wild.safetensors $W/labelled/prompt.safetensors
+            $P prompts register --threads 1 --core $C --store $W/s --name labelled $W/labelled
+            $P prompts register --threads 1 --core $C --store $W/s prompts/spam
             $P prompts register --threads 1 --core $C --store $W/s --name labelled prompts/spam
             for combine in mean majority; do
               $P prompts alias --store $W/s both-$combine --ensemble labelled@2,labelled@1 --combine $combine
@@ -83,12 +82,8 @@ import Testing
         for (index, request) in hostile.enumerated() {
             let error = mixed[2 * index]["error"]?.object
             #expect(error?["code"] == "not_finite", "\(precision): \(request): \(mixed[2 * index])")
-            let task =
-                request.contains("both") || request.contains("labelled")
-                ? "labelled@1"
-                : request.split(
-                    separator: "\"")[2] + "@1"
-            #expect(error?["message"]?.string?.contains(task) == true, "\(mixed[2 * index])")
+            let name = request.contains("both") ? "labelled" : request.split(separator: "\"")[3]
+            #expect(error?["message"]?.string?.contains("\(name)@1") == true, "\(mixed[2 * index])")
             let expected = alone[index % neighbours.count]
             if precision == "float32" {
                 #expect(mixed[2 * index + 1]["output_ids"] == expected["output_ids"])
