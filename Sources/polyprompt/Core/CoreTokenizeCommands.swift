@@ -19,10 +19,16 @@ struct CoreTokenizeCommand: ParsableCommand {
 
     func run() throws {
         let tokenizer = try TokenizerLoader.load(directory: core)
-        var reader = LineReader(maximumLength: Int.max - 1)
+        var reader = LineReader()
         let writer = try LineWriter(path: "-")
+        var number = 0
         while let line = try reader.next() {
-            guard case .bytes(let bytes) = line else { continue }
+            number += 1
+            guard case .bytes(let bytes) = line else {
+                try writer.flush()
+                throw CommandError(
+                    "standard input, line \(number): longer than \(LineReader.maximumLineLength) bytes")
+            }
             try writer.write(JSONValue(tokenizer.encode(bytes: bytes).map(Int.init)))
             if !reader.isReady() { try writer.flush() }
         }
