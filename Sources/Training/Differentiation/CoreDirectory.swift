@@ -17,8 +17,12 @@ struct CoreDirectory {
     /// Everything that is ever written there.
     static let files = copied + ["model.safetensors"]
 
-    /// - Parameter types: How to store a tensor of that name; float32 where none is given.
-    func write(_ tensors: [StoredTensor], types: [String: ElementType]) throws {
+    /// - Parameters:
+    ///   - types: How to store a tensor of that name; float32 where none is given.
+    ///   - others: Other files that are to be there, by their names.
+    func write(
+        _ tensors: [StoredTensor], types: [String: ElementType], others: [(name: String, text: String)]
+    ) throws {
         let files = FileManager.default
         guard files.fileExists(atPath: source + "/config.json") else {
             throw T5Error(.unwritable, "\(source) has no config.json to write with the core")
@@ -31,11 +35,12 @@ struct CoreDirectory {
         }
         let weights = "model.safetensors"
         try makeFolder(URL(fileURLWithPath: destination).deletingLastPathComponent().path)
-        let partial = try PartialFolder(for: destination, files: Self.copied + [weights])
+        let partial = try PartialFolder(for: destination, files: Self.copied + [weights] + others.map(\.name))
         for name in Self.copied where files.fileExists(atPath: "\(source)/\(name)") {
             let bytes = try readRegularFile("\(source)/\(name)", limit: FileLimit.index)
             try writeFile(bytes, to: "\(partial.path)/\(name)")
         }
+        for (name, text) in others { try writeFile(Array(text.utf8), to: "\(partial.path)/\(name)") }
         try SafetensorsWriter.write(
             tensors.map { SafetensorsWriter.Tensor($0, type: types[$0.name] ?? .float32) },
             metadata: [("format", "pt")], to: "\(partial.path)/\(weights)")

@@ -123,13 +123,21 @@ public final class TrainableCore: DifferentiableCore {
     ///     the directory has the fingerprint of `servingCore()`.
     /// - Throws: `T5Error` when a value is not finite or something cannot be written.
     public func write(to destination: String, keepingElementTypes: Bool = false) throws(T5Error) {
+        try write(to: destination, keepingElementTypes: keepingElementTypes, others: [])
+    }
+
+    /// The same with other files, by their names.
+    func write(
+        to destination: String, keepingElementTypes: Bool = false, others: [(name: String, text: String)]
+    ) throws(T5Error) {
         let serving = try servingCore()
         var tensors: [StoredTensor] = []
         _ = serving.storedWeights?.map { tensors.append($0) }
         var types: [String: ElementType] = [:]
         if keepingElementTypes { _ = stored.map { types[$0.name] = $0.elementType } }
         do {
-            try CoreDirectory(source: directory, destination: destination).write(tensors, types: types)
+            try CoreDirectory(source: directory, destination: destination).write(
+                tensors, types: types, others: others)
         } catch let error as T5Error {
             throw error
         } catch {

@@ -221,17 +221,15 @@ public final class CoreAdaptation {
         return loss
     }
 
-    /// Writes the core beside its destination with a record of what it was made with, and gives it its name.
+    /// Writes the core with a record of what it was made with.
     private func write(_ outcome: Outcome) throws(TrainingError) {
-        let staging = destination + ".unfinished"
-        for name in CoreDirectory.files + [Self.record] { unlink("\(staging)/\(name)") }
-        rmdir(staging)
-        do { try core.write(to: staging) } catch { throw TrainingError(wrapping: error) }
         var record = outcome.json
         record["settings"] = .object(settings.json)
-        try FileAccess.write(JSONValue.object(record).indented, to: "\(staging)/\(Self.record)")
-        guard rename(staging, destination) == 0 else {
-            throw TrainingError(wrapping: FileError(cannot: "write", destination))
+        do {
+            try core.write(
+                to: destination, others: [(Self.record, JSONValue.object(record).indented)])
+        } catch {
+            throw TrainingError(wrapping: error)
         }
         unlink(checkpointPath)
     }
