@@ -77,6 +77,9 @@ public final class CoreAdaptation {
         _ settings: AdaptationSettings, to destination: String, resume: Bool = false, overwrite: Bool = false,
         notice: @escaping (String) -> Void = { _ in }
     ) throws(TrainingError) {
+        // What lies beside it has its name too.
+        var destination = destination
+        while destination.count > 1, destination.hasSuffix("/") { destination.removeLast() }
         try settings.validate()
         guard !FileManager.default.fileExists(atPath: destination) else {
             throw TrainingError("\(destination) exists already; name a directory that does not")
