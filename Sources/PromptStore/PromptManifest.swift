@@ -90,7 +90,9 @@ public struct PromptManifest: Sendable, Equatable {
                 value.string.flatMap { SHA256.isHexadecimal($0) ? $0 : nil }
             }
         }
-        _ = try reader.require("name").read("\"\(id.name)\"") { $0.string == id.name ? true : nil }
+        _ = try reader.require("name").read("\"\(id.name)\"") {
+            $0.string?.isSame(as: id.name) == true ? true : nil
+        }
         _ = try reader.require("version").integer(in: id.version...id.version)
         self.id = id
         blob = try hash(reader.require("blob"))

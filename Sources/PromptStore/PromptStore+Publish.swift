@@ -85,7 +85,7 @@ extension PromptStore {
     private static func check(_ publication: Publication) throws(PromptStoreError) {
         try TaskReference.requireName(publication.name)
         func refusal(_ reason: String) -> PromptStoreError {
-            PromptStoreError(.invalidManifest, "task \"\(publication.name)\": \(reason)")
+            PromptStoreError(.invalidManifest, "task \(publication.name.quoted): \(reason)")
         }
         guard SHA256.isHexadecimal(publication.coreFingerprint) else {
             throw refusal(

@@ -9,6 +9,8 @@ import JSON
 struct DelimitedText {
     /// A record may have this many bytes, as a request line may.
     static let maximumRecordLength = 8 << 20
+    /// Most columns of a table.
+    static let maximumColumns = 10_000
 
     private let bytes: [UInt8]
     private let separator: UInt8
@@ -25,8 +27,13 @@ struct DelimitedText {
         self.bytes = bytes
         self.separator = separator
         position = bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0
-        guard let header = try record() else {
+        guard let header = try record(keeping: Self.maximumColumns) else {
             throw TaskError("1: the file is empty; a header with the columns' names was expected")
+        }
+        guard header.count <= Self.maximumColumns else {
+            throw TaskError(
+                "\(header.line): the header has \(header.count) columns, at most \(Self.maximumColumns) were expected"
+            )
         }
         var names: Set<ByteText> = []
         for name in header.fields {
@@ -41,22 +48,28 @@ struct DelimitedText {
 
     /// The next record as an object of strings by column, and the line where it begins; `nil` at the end.
     mutating func next() throws(TaskError) -> (line: Int, row: JSONObject)? {
-        guard let record = try record() else { return nil }
-        guard record.fields.count == columns.count else {
+        guard let record = try record(keeping: columns.count) else { return nil }
+        guard record.count == columns.count else {
             throw TaskError(
-                "\(record.line): \(record.fields.count) fields were found, the header has \(columns.count) columns"
+                "\(record.line): \(record.count) fields were found, the header has \(columns.count) columns"
             )
         }
         return (record.line, JSONObject(zip(columns, record.fields).map { ($0, .string($1)) }))
     }
 
-    private mutating func record() throws(TaskError) -> (line: Int, fields: [String])? {
+    /// The next record: its line, the first of its fields and the number of all.
+    private mutating func record(
+        keeping limit: Int
+    ) throws(TaskError) -> (line: Int, fields: [String], count: Int)? {
         skipBlankLines()
         guard position < bytes.count else { return nil }
         let start = (position: position, line: line)
         var fields: [String] = []
+        var count = 0
         while true {
-            fields.append(try field(of: start.line))
+            let field = try field(of: start.line)
+            count += 1
+            if count <= limit { fields.append(field) }
             guard position - start.position <= Self.maximumRecordLength else {
                 throw TaskError(
                     "\(start.line): the record is longer than \(Self.maximumRecordLength) bytes; is a quote missing?"
@@ -66,7 +79,7 @@ struct DelimitedText {
             position += 1
         }
         endLine()
-        return (start.line, fields)
+        return (start.line, fields, count)
     }
 
     /// Reads a field and stops at the separator, the line's end or the end.

@@ -128,6 +128,10 @@ public struct LabelledExampleReader: Sendable {
             start = end + 1
             number += 1
             guard line.contains(where: { $0 != 0x20 && $0 != 0x09 && $0 != 0x0D }) else { continue }
+            guard line.count <= DelimitedText.maximumRecordLength else {
+                throw TaskError(
+                    "\(file):\(number): the line is longer than \(DelimitedText.maximumRecordLength) bytes")
+            }
             do { rows.add(try read(line: line)) } catch { throw error.at("\(file):\(number)") }
         }
         return rows.contents

@@ -1,4 +1,5 @@
 import CSentencePiece
+import Synchronization
 
 /// Owns a model of libsentencepiece: the only place that calls the C++ library.
 ///
@@ -57,6 +58,16 @@ final class SentencePieceModel: @unchecked Sendable {
 
     /// Appends the ids of text; nothing and `false` when the library fails.
     func encode(_ text: UnsafeBufferPointer<UInt8>, into ids: inout [Int32]) -> Bool {
+        // What takes much memory is done one at a time, whatever the number of threads.
+        TextChunks.weight(of: text) > Self.lightWeight
+            ? Self.heavy.withLock { _ in encodeNow(text, into: &ids) } : encodeNow(text, into: &ids)
+    }
+
+    /// Texts up to this weight are encoded on all threads at once; see ``TextChunks``.
+    private static let lightWeight = 1 << 18
+    private static let heavy = Mutex(())
+
+    private func encodeNow(_ text: UnsafeBufferPointer<UInt8>, into ids: inout [Int32]) -> Bool {
         guard let start = text.baseAddress else { return true }
         var encoded: UnsafeMutablePointer<Int32>?
         var count = 0

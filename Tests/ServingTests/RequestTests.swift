@@ -2,7 +2,9 @@ import Foundation
 import JSON
 import PromptStore
 import Serving
+import Tasks
 import Testing
+import Tokenization
 
 @Suite("Requests and responses")
 struct RequestTests {
@@ -238,5 +240,47 @@ struct RequestTests {
         #expect(responses.allSatisfy { $0["label"] != nil })
         #expect(responses[0]["usage"]?.object?["input_tokens"] == 1)
         #expect(responses[2]["usage"]?.object?["input_tokens"] == 96)
+    }
+
+    @Test("a template that repeats its field gives the ids of the whole text")
+    func repeatedField() throws {
+        let byt5 = ByT5Tokenizer()
+        let values = ["a", "one two three ", String(repeating: "語", count: 500), "", " "]
+        for limit in [1, 7, 64] {
+            for template in [
+                String(repeating: "{input}", count: 9_000), String(repeating: "<{input}> ", count: 6_000),
+            ] {
+                let definition = try TaskDefinition(
+                    name: "t", template: Template(template), maxInputTokens: limit)
+                for value in values {
+                    let input = try definition.template.render(value)
+                    for tokenizer: any Tokenizer in [fixture.tokenizer, byt5] {
+                        let (ids, isTruncated) = try definition.inputIDs(
+                            of: input, tokenizer: tokenizer, configuration: fixture.core.configuration)
+                        let whole = tokenizer.encode(input.text, limit: limit)
+                        #expect(ids == whole.ids && isTruncated == whole.isTruncated)
+                    }
+                }
+            }
+        }
+    }
+
+    @Test("a line's values have a limit, which is named; labels are told apart by their bytes")
+    func valuesAndBytes() throws {
+        func line(_ values: Int) -> String {
+            // The object, the task and the list are three.
+            #"{"task":null,"input_ids":["# + String(repeating: "0,", count: values - 4) + "0]}"
+        }
+        let most = InferenceRequest.maximumValues
+        #expect(try fixture.failure(line(most)).code == "input_too_long")
+        let (code, message) = try fixture.failure(line(most + 1))
+        #expect(code == "invalid_json" && message.contains("more than 262144 values"))
+        let answers = try fixture.answer([
+            "{\"task\":null,\"input\":\"a\",\"labels\":[\"x\",\"\u{E9}\u{301}\",\"e\u{301}\u{301}\"]}"
+        ])
+        // To the tokenizer, which normalizes, both are the same; to the request they are two.
+        #expect(
+            answers[0]["error"]?.object?["message"]?.string?.contains("are the same pieces") == true,
+            "\(JSONValue.object(answers[0]).line)")
     }
 }

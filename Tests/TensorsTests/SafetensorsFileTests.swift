@@ -102,6 +102,32 @@ struct SafetensorsFileTests {
         #expect(message.contains(expected), "\(message)")
     }
 
+    @Test("dimensions and the header's bytes have limits, which are named")
+    func limits() throws {
+        func header(_ dimensions: Int) -> String {
+            let shape = Array(repeating: "1", count: dimensions).joined(separator: ",")
+            return #"{"a":{"dtype":"F32","shape":[\#(shape)],"data_offsets":[0,4]}}"#
+        }
+        let most = SafetensorsFile.maximumDimensions
+        #expect(try message(header(most), dataBytes: 4) == "accepted")
+        #expect(try message(header(most + 1), dataBytes: 4).contains("65 dimensions, at most 64 are read"))
+        let length = UInt64(SafetensorsFile.maximumHeaderSize)
+        #expect(try message("{}", dataBytes: 0, headerLength: length).contains("the file has 2"))
+        #expect(
+            try message("{}", dataBytes: 0, headerLength: length + 1).contains("at most 100000000 are read"))
+    }
+
+    @Test("names in NFC and NFD are two tensors")
+    func names() throws {
+        let header =
+            "{\"\u{E9}\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},"
+            + "\"e\u{301}\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}"
+        let file = try SafetensorsFile(path: write(header, dataBytes: 8))
+        #expect(file.entries.count == 2)
+        #expect(
+            file.entries["\u{E9}"]?.range.lowerBound ?? 0 < file.entries["e\u{301}"]?.range.lowerBound ?? 0)
+    }
+
     @Test("header lengths that lie are refused", arguments: [3, 100, 1 << 40, UInt64.max])
     func headerLength(length: UInt64) throws {
         let message = try message("{}", dataBytes: 0, headerLength: length)

@@ -137,6 +137,36 @@ struct DamagedModelTests {
         #expect(!loads { $0.removeAll() })
     }
 
+    @Test("pieces, a description of the training and keys of a table have limits, which are named")
+    func limits() {
+        func refusal(_ change: (inout ModelBuilder) -> Void, and more: [UInt8] = []) -> String {
+            var builder = ModelBuilder()
+            change(&builder)
+            do { _ = try SentencePieceTokenizer(model: builder.model + more) } catch { return error.message }
+            return "accepted"
+        }
+        #expect(refusal { $0.add(String(repeating: "a", count: 1024), .normal) } == "accepted")
+        #expect(
+            refusal { $0.add(String(repeating: "a", count: 1025), .normal) }.contains(
+                "a piece has 1025 bytes, more than 1024"))
+        // Control pieces, which may have any name. The library refuses the same name twice, after this check.
+        let empty = ModelBuilder.field(1, ModelBuilder.field(3, 3))
+        #expect(
+            refusal({ _ in }, and: Array(repeatElement(empty, count: 1 << 20).joined())).contains(
+                "more than 1048576 pieces"))
+        #expect(
+            refusal({ _ in }, and: ModelBuilder.field(2, [UInt8](repeating: 0x0A, count: (1 << 20) + 2)))
+                .contains(
+                    "trainer_spec has more than 1048576 bytes"))
+        func key(_ length: Int) -> String {
+            refusal {
+                $0.characterMap = ModelBuilder.characterMap([(String(repeating: "k", count: length), "x")])
+            }
+        }
+        #expect(key(255) == "accepted")
+        #expect(key(256).contains("a key of more than 255 bytes"))
+    }
+
     @Test(
         "a model of another algorithm does not make control ids of text",
         arguments: [ModelBuilder.Algorithm.bpe, .word, .char])

@@ -1,3 +1,4 @@
+import Basics
 import T5
 import Tokenization
 
@@ -20,7 +21,7 @@ package struct LabelSet: Sendable {
         var ids: [[Int32]] = []
         var total = 0
         for (name, text) in zip(names, texts) {
-            let label = try ServedTask.encode(text, tokenizer, "the text of the label \"\(name.prefix(80))\"")
+            let label = try ServedTask.encode(text, tokenizer, "the text of the label \(name.quoted)")
             total += label.count
             guard total <= Self.maximumIDs else {
                 throw ServingError(
@@ -35,7 +36,7 @@ package struct LabelSet: Sendable {
             if let other = seen.updateValue(name, forKey: ids) {
                 throw ServingError(
                     .taskUnusable,
-                    "the labels \"\(other.prefix(80))\" and \"\(name.prefix(80))\" are the same pieces to "
+                    "the labels \(other.quoted) and \(name.quoted) are the same pieces to "
                         + "this core's tokenizer; give one of them another text")
             }
         }

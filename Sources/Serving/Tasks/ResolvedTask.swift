@@ -1,3 +1,4 @@
+import Basics
 import PromptStore
 import T5
 
@@ -24,16 +25,16 @@ package struct ResolvedTask: Sendable {
         _ name: String, _ members: [(task: ServedTask, prompt: [Float])], combination: Combination
     ) throws(ServingError) {
         guard let first = members.first?.task else {
-            throw ServingError(.taskUnusable, "\"\(name)\" has no members")
+            throw ServingError(.taskUnusable, "\(name.quoted) has no members")
         }
         for (member, _) in members where member.definition.verbalizer != first.definition.verbalizer {
             throw ServingError(
-                .taskUnusable, "the members of the ensemble \"\(name)\" have different labels")
+                .taskUnusable, "the members of the ensemble \(name.quoted) have different labels")
         }
         if combination == .mean, first.labels == nil {
             throw ServingError(
                 .taskUnusable,
-                "the ensemble \"\(name)\" combines by mean, which needs labels; combine by majority")
+                "the ensemble \(name.quoted) combines by mean, which needs labels; combine by majority")
         }
         self.name = name
         self.members = members

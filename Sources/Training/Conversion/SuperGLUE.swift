@@ -1,3 +1,4 @@
+import Basics
 import JSON
 
 /// SuperGLUE's own files as labelled rows of the tasks in `benchmarks/training/tasks` (Wang et al. 2019).
@@ -76,13 +77,12 @@ public enum SuperGLUE: String, Sendable, CaseIterable {
         let (noun, pronoun) = (
             try target.require("span1_text").string(), try target.require("span2_text").string()
         )
-        var words = try row.require("text").string().split(separator: " ", omittingEmptySubsequences: false)
-            .map(
-                String.init)
+        var words = try row.require("text").string().utf8
+            .split(separator: 0x20, omittingEmptySubsequences: false).map { String(Substring($0)) }
         for (key, text, mark) in [("span1_index", noun, "*"), ("span2_index", pronoun, "#")] {
-            let count = max(1, text.split(separator: " ").count)
+            let count = max(1, text.utf8.split(separator: 0x20).count)
             let start = try target.require(key).integer()
-            guard start >= 0, start + count <= words.count else {
+            guard start >= 0, start <= words.count - count else {
                 throw row.refusal("target.\(key) is \(start), the text has \(words.count) words")
             }
             words[start] = mark + " " + words[start]
@@ -119,8 +119,10 @@ public enum SuperGLUE: String, Sendable, CaseIterable {
 
     /// A passage with its highlights as further sentences.
     private static func joined(highlights text: String) -> String {
-        text.split(separator: "\n@highlight\n").reduce(into: "") { result, part in
-            let isEnded = result.last.map { ".?!\"'".contains($0) } ?? true
+        text.utf8.split(separator: Array("\n@highlight\n".utf8)).map { String(Substring($0)) }.reduce(
+            into: ""
+        ) { result, part in
+            let isEnded = result.utf8.last.map { ".?!\"'".utf8.contains($0) } ?? true
             result += (result.isEmpty ? "" : isEnded ? " " : ". ") + part
         }
     }
@@ -131,6 +133,7 @@ public enum SuperGLUE: String, Sendable, CaseIterable {
         let text = try passage.require("text").string()
         let scalars = Array(text.unicodeScalars)
         var entities: [String] = []
+        var names: Set<ByteText> = []
         for entity in try passage.objects("entities") {
             let (start, end) = (try entity.require("start").integer(), try entity.require("end").integer())
             // The ends are those of the last characters.
@@ -139,22 +142,24 @@ public enum SuperGLUE: String, Sendable, CaseIterable {
                     "\(entity.prefix)start and end are \(start) and \(end), beyond the passage")
             }
             let name = String(String.UnicodeScalarView(scalars[start...end]))
-            if !entities.contains(name) { entities.append(name) }
+            if names.insert(ByteText(name)).inserted { entities.append(name) }
         }
+        let (list, joined) = (entities.joined(separator: ", "), Self.joined(highlights: text))
         var rows: [JSONObject] = []
         for query in try row.objects("qas") {
             guard query.object["answers"] != nil else { continue }
             var answers: [String] = []
+            var seen: Set<ByteText> = []
             for answer in try query.objects("answers") {
                 let text = try answer.require("text").string()
-                if !answers.contains(text) { answers.append(text) }
+                if seen.insert(ByteText(text)).inserted { answers.append(text) }
             }
             guard !answers.isEmpty else { throw row.refusal("\(query.prefix)answers is empty") }
             rows.append(
                 JSONObject([
                     ("query", .string(try query.require("query").string())),
-                    ("entities", .string(entities.joined(separator: ", "))),
-                    ("passage", .string(Self.joined(highlights: text))),
+                    ("entities", .string(list)),
+                    ("passage", .string(joined)),
                     ("label", .array(answers.map(JSONValue.string))),
                 ]))
         }

@@ -27,8 +27,9 @@ public enum PromptInitialization: Sendable, Hashable {
     ///
     /// - Throws: `TrainingError` saying what was expected.
     public init(parsing text: String) throws(TrainingError) {
-        let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(
-            String.init)
+        let parts = text.utf8.split(
+            separator: UInt8(ascii: ":"), maxSplits: 1, omittingEmptySubsequences: false
+        ).map { String(Substring($0)) }
         switch (parts[0], parts.dropFirst().first) {
         case ("method", nil): self = .method
         case ("vocabulary", nil): self = .vocabulary
@@ -37,7 +38,8 @@ public enum PromptInitialization: Sendable, Hashable {
         case ("uniform", let bound?):
             guard let bound = Double(bound), bound > 0, bound <= 1e6 else {
                 throw TrainingError(
-                    "\"\(text)\": the bound is no number above 0 and at most 1000000; uniform:0.5 is usual")
+                    "\(text.quoted): the bound is no number above 0 and at most 1000000; uniform:0.5 is usual"
+                )
             }
             self = .uniform(bound)
         case ("text", let text?) where !text.isEmpty: self = .text(text)
@@ -45,7 +47,7 @@ public enum PromptInitialization: Sendable, Hashable {
         case ("task", let name?) where !name.isEmpty: self = .task(name)
         default:
             throw TrainingError(
-                "\"\(text)\" is no initialization; method, vocabulary, uniform, uniform:BOUND, labels, "
+                "\(text.quoted) is no initialization; method, vocabulary, uniform, uniform:BOUND, labels, "
                     + "text:TEXT, file:PATH or task:NAME was expected")
         }
     }
@@ -111,7 +113,7 @@ extension PromptInitialization {
         _ count: Int, from source: InitializationSource, using generator: inout SplitMix64
     ) throws(TrainingError) -> [Float]? {
         func fail(_ reason: String) -> TrainingError {
-            TrainingError("\"\(self)\": \(reason)")
+            TrainingError("\(description.quoted): \(reason)")
         }
         var rows: [Float]
         switch self {

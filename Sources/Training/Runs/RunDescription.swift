@@ -115,7 +115,7 @@ public struct RunDescription: Sendable {
         let tasks = Set(jobs.map(\.source)).count
         if let publish, tasks > 1, !publish.contains("{task}") {
             throw reader.refusal(
-                "publish is \"\(publish)\" for \(tasks) tasks; put {task} where each one's name goes")
+                "publish is \(publish.quoted) for \(tasks) tasks; put {task} where each one's name goes")
         }
         for job in jobs {
             guard let name = publishedName(of: job.task), !TaskName.isValid(name) else { continue }
@@ -179,7 +179,7 @@ public struct RunDescription: Sendable {
         for (index, task) in tasks.enumerated() {
             let name = try task.source.definition().name
             guard !names.contains(name) else {
-                throw reader.refusal("two of the tasks are called \(name); rename one of them")
+                throw reader.refusal("two of the tasks are called \(name.quoted); rename one of them")
             }
             names.append(name)
             var settings = common

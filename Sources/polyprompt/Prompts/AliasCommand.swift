@@ -1,4 +1,5 @@
 import ArgumentParser
+import Basics
 import CommandSupport
 import PromptStore
 import Tasks
@@ -47,7 +48,7 @@ struct AliasCommand: ParsableCommand {
 
     private func version(_ text: String) throws -> TaskVersion {
         guard case .version(let version) = try TaskReference(text) else {
-            throw CommandError("\"\(text)\" names no version; name@version was expected")
+            throw CommandError("\(text.quoted) names no version; name@version was expected")
         }
         return version
     }
