@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// `docs/bad-input.md` names a test for each row.
+/// `docs/bad-input.md` and `docs/limits.md` name a test for each row.
 @Suite("Bad input")
 struct BadInputTests {
     /// The text of the files in which each suite is declared or extended.
@@ -19,12 +19,13 @@ struct BadInputTests {
         return suites
     }
 
-    @Test("the tests that the page names are there")
+    @Test("the tests that the pages name are there")
     func names() throws {
         let suites = try Self.suites()
         var suite = ""
         var count = 0
-        for line in try Document("docs/bad-input.md").prose where line.hasPrefix("|") {
+        let pages = try ["docs/bad-input.md", "docs/limits.md"].map { try Document($0).prose }
+        for line in pages.joined() where line.hasPrefix("|") {
             for name in line.split(separator: "|").last?.matches(of: #/`(\w*)(?:\.(\w+))?`/#) ?? [] {
                 if !name.1.isEmpty { suite = String(name.1) }
                 let text = try #require(suites[suite], "there is no suite \(suite): \(line)")
