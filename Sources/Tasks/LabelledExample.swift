@@ -59,11 +59,17 @@ public struct LabelledExampleReader: Sendable {
     private let verbalizer: Verbalizer?
     private let labelMap: LabelMap
     private let unknownLabels: UnknownLabels
+    private let maximumRows: Int
+
+    /// Most rows of a file: a row takes some hundred bytes of memory, however few it has in the file.
+    public static let maximumRows = 4_194_304
 
     /// A reader of rows for this task. A label map that names a label the task lacks is refused.
     public init(
-        _ definition: TaskDefinition, labelMap: LabelMap = LabelMap(), unknownLabels: UnknownLabels
+        _ definition: TaskDefinition, labelMap: LabelMap = LabelMap(), unknownLabels: UnknownLabels,
+        maximumRows: Int = LabelledExampleReader.maximumRows
     ) throws(TaskError) {
+        self.maximumRows = maximumRows
         template = definition.template
         verbalizer = definition.verbalizer
         self.labelMap = labelMap
@@ -108,7 +114,7 @@ public struct LabelledExampleReader: Sendable {
         do throws(TaskError) {
             var table = try DelimitedText(bytes, separator: separator)
             while let (line, row) = try table.next() {
-                do throws(TaskError) { rows.add(try read(row: ObjectReader(row) { TaskError($0) })) } catch {
+                do throws(TaskError) { try rows.add(read(row: ObjectReader(row) { TaskError($0) })) } catch {
                     throw error.at("\(line)")
                 }
             }
@@ -132,7 +138,7 @@ public struct LabelledExampleReader: Sendable {
                 throw TaskError(
                     "\(file):\(number): the line is longer than \(DelimitedText.maximumRecordLength) bytes")
             }
-            do { rows.add(try read(line: line)) } catch { throw error.at("\(file):\(number)") }
+            do { try rows.add(read(line: line)) } catch { throw error.at("\(file):\(number)") }
         }
         return rows.contents
     }
@@ -146,7 +152,10 @@ public struct LabelledExampleReader: Sendable {
 
         init(_ reader: LabelledExampleReader) { self.reader = reader }
 
-        mutating func add(_ example: LabelledExample) {
+        mutating func add(_ example: LabelledExample) throws(TaskError) {
+            guard examples.count < reader.maximumRows else {
+                throw TaskError("the file has more than \(reader.maximumRows) rows")
+            }
             examples.append(example)
             for label in example.answers where !reader.isKnown(label) && seen.insert(ByteText(label)).inserted
             {

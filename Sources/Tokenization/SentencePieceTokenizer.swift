@@ -20,7 +20,6 @@ public struct SentencePieceTokenizer: Tokenizer {
 
     private let model: SentencePieceModel
     private let sentinels: Sentinels
-    private let unknown: Int32
 
     /// One more than the highest id of a piece or sentinel: 32,100 for T5's own model.
     public let pieceCount: Int
@@ -53,8 +52,7 @@ public struct SentencePieceTokenizer: Tokenizer {
                 "\(file) has no control piece </s>; a T5 model is trained with pad_id 0, eos_id 1 and unk_id 2"
             )
         }
-        guard let unknown = (0..<Int32(model.count)).first(where: { model.kind($0) == CSP_PIECE_UNKNOWN })
-        else {
+        guard (0..<Int32(model.count)).contains(where: { model.kind($0) == CSP_PIECE_UNKNOWN }) else {
             throw TokenizerError("\(file) has no piece for unknown characters")
         }
         let own = Self.ownSentinels(of: model)
@@ -75,7 +73,6 @@ public struct SentencePieceTokenizer: Tokenizer {
             }
         }
         self.model = model
-        self.unknown = unknown
         self.endOfSequence = endOfSequence
         sentinels = Sentinels(added)
         pieceCount = max(model.count, Int(added.map(\.id).max() ?? 0) + 1)
@@ -115,7 +112,7 @@ public struct SentencePieceTokenizer: Tokenizer {
                 case .text(let range):
                     for chunk in TextChunks(UnsafeBufferPointer(rebasing: bytes[range])) {
                         // The library fails only on a model that contradicts itself, or without memory.
-                        if !model.encode(chunk, into: &ids) { ids.append(unknown) }
+                        if !model.encode(chunk, into: &ids) { ids.append(unencodedID) }
                     }
                 }
             }

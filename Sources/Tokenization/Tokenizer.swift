@@ -8,7 +8,8 @@
 ///   stands beside it; other numbers, other spellings (`<extra_id_00>`) and halves are ordinary characters.
 /// - Empty text has no pieces, so ``encode(_:)`` yields the end-of-sequence id alone.
 /// - Encoding takes time proportional to the text's length, and no input makes it fail. With a limit of ids the
-///   time is bounded by the limit, however long the text is.
+///   time is bounded by the limit, however long the text is. Text for which there is no memory gives an id that no
+///   core has, so that it is refused.
 public protocol Tokenizer: Sendable {
     /// One more than the highest id that stands for something, sentinels included. A core's `vocab_size` is
     /// usually padded beyond it, and may also be smaller when the core was trained without sentinels.
@@ -41,6 +42,9 @@ public protocol Tokenizer: Sendable {
     /// nothing has the id.
     func piece(_ id: Int32) -> String?
 }
+
+/// Stands among ids for text that could not be encoded, for want of memory: no vocabulary has it.
+package let unencodedID = Int32.max
 
 extension Tokenizer {
     /// The ids of text and the end-of-sequence id: what a core's encoder is given, and what it is to answer.

@@ -102,6 +102,20 @@ import Testing
         #expect(twice < 2)
     }
 
+    @Test(arguments: [LabelledExampleReader.Format.jsonLines, .commaSeparated])
+    func `rows have a limit, which is named`(format: LabelledExampleReader.Format) throws {
+        let reader = try LabelledExampleReader(Self.free.get(), unknownLabels: .keep, maximumRows: 3)
+        func read(_ count: Int) throws -> Int {
+            let text =
+                format == .jsonLines
+                ? String(repeating: #"{"input": "a", "label": "b"}"# + "\n", count: count)
+                : "input,label\n" + String(repeating: "a,b\n", count: count)
+            return try reader.read(Array(text.utf8), file: "f", format: format).examples.count
+        }
+        #expect(try read(3) == 3)
+        expectRefusal("f:", "the file has more than 3 rows") { try read(4) }
+    }
+
     @Test func `columns and a record's bytes have limits, which are named`() throws {
         let reader = try LabelledExampleReader(Self.free.get(), unknownLabels: .keep)
         func read(_ text: String, _ format: LabelledExampleReader.Format) throws -> Int {

@@ -201,6 +201,7 @@ extension TaskDefinition {
         let (text, isWhole) = beginning(of: input)
         let (ids, isCut) = tokenizer.encode(text, limit: maxInputTokens)
         let isTruncated = isCut || !isWhole
+        try ServedTask.checkEncoded(ids, "the text")
         for id in ids where id >= configuration.vocabularySize {
             throw ServingError(
                 .idOutOfRange,

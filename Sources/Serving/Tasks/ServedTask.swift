@@ -30,12 +30,21 @@ public final class ServedTask: Sendable {
         _ text: String, _ tokenizer: any Tokenizer, _ what: String
     ) throws(ServingError) -> [Int32] {
         let (ids, isTruncated) = tokenizer.encode(text, limit: maximumTextIDs)
+        try checkEncoded(ids, what)
         guard !isTruncated else {
             throw ServingError(
                 .taskUnusable,
                 "\(what) has more than \(maximumTextIDs) ids to this core's tokenizer; shorten it")
         }
         return ids
+    }
+
+    /// Refuses the ids of a text that there was no memory to encode.
+    static func checkEncoded(_ ids: [Int32], _ what: String) throws(ServingError) {
+        guard ids.contains(unencodedID) else { return }
+        throw ServingError(
+            .inputTooLong, "\(what) cannot be encoded: there is no memory for it, or the tokenizer is damaged"
+        )
     }
 
     /// A task with a core's tokenizer.

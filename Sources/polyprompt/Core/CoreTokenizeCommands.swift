@@ -29,7 +29,13 @@ struct CoreTokenizeCommand: ParsableCommand {
                 throw CommandError(
                     "standard input, line \(number): longer than \(LineReader.maximumLineLength) bytes")
             }
-            try writer.write(JSONValue(tokenizer.encode(bytes: bytes).map(Int.init)))
+            let ids = tokenizer.encode(bytes: bytes)
+            guard !ids.contains(unencodedID) else {
+                throw CommandError(
+                    "standard input, line \(number): there is no memory to encode it, or the tokenizer is damaged"
+                )
+            }
+            try writer.write(JSONValue(ids.map(Int.init)))
             if !reader.isReady() { try writer.flush() }
         }
         try writer.commit()
