@@ -75,7 +75,8 @@ struct UnusableTests {
                 var shape = entry.shape
                 if shape[0] == 8192 { shape[0] = 8050 }
                 let bytes = tensor.bytes.prefix(shape.reduce(tensor.elementType.size, *))
-                cut.append((name.string, FileTensor(type: entry.elementType, shape: shape, bytes: Array(bytes))))
+                cut.append(
+                    (name.string, FileTensor(type: entry.elementType, shape: shape, bytes: Array(bytes))))
             }
             try copy.write("model.safetensors", TensorFile.safetensors(cut))
             var configuration = try copy.json("config.json")
