@@ -89,7 +89,7 @@ public struct InferenceRequest: Sendable {
         input = try Input(reader)
         maximumNewTokens = try reader["max_tokens"]?.integer()
         decoding = JSONObject(
-            reader.object.filter { Self.decodingKeys.contains($0.key) }.map { ($0.key, $0.value) })
+            reader.object.filter { Self.decodingKeys.hasSame(as: $0.key) }.map { ($0.key, $0.value) })
         labels = try reader["labels"]?.strings(count: 1...Self.maximumLabels)
     }
 }

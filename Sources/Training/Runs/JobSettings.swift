@@ -1,3 +1,4 @@
+import Basics
 import JSON
 
 /// Over what the probability of an answer's pieces is taken in training.
@@ -115,10 +116,10 @@ extension JobSettings {
         // What is null is not given.
         let object = settings.members { !$1.isNull }
         let reader = try ObjectReader(object, at: place, keys: Self.keys) { TrainingError($0) }
-        var own = object.members { key, _ in Self.methodKeys.contains(key) }
+        var own = object.members { key, _ in Self.methodKeys.hasSame(as: key) }
         if own["method"] == nil { own["method"] = .string(method.method.rawValue) }
         method = try MethodSettings(ObjectReader(own, at: place) { TrainingError($0) })
-        own = object.members { key, _ in Self.optimizerKeys.contains(key) }
+        own = object.members { key, _ in Self.optimizerKeys.hasSame(as: key) }
         own["name"] = object["optimizer"]
         optimizer = try OptimizerSettings(ObjectReader(own, at: place) { TrainingError($0) })
         initialization = Self.initialization(of: method.method)

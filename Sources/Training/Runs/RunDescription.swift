@@ -165,7 +165,7 @@ public struct RunDescription: Sendable {
     private static func jobs(
         _ reader: ObjectReader<TrainingError>, trainsWeights: Bool
     ) throws(TrainingError) -> [Job] {
-        var common = reader.object.members { key, _ in JobSettings.keys.contains(key) }
+        var common = reader.object.members { key, _ in JobSettings.keys.hasSame(as: key) }
         if let count = try reader["seeds"]?.integer(in: 1...maximumJobs) {
             guard common["seed"] == nil else {
                 throw reader.refusal("seed and seeds are both given; one was expected")
@@ -247,7 +247,7 @@ public struct RunDescription: Sendable {
         var tasks: [(TaskSource, JSONObject)] = []
         for element in list {
             let task = try element.object(keys: TaskSource.keys + JobSettings.keys)
-            let own = task.object.members { key, _ in !TaskSource.keys.contains(key) }
+            let own = task.object.members { key, _ in !TaskSource.keys.hasSame(as: key) }
             tasks.append((try source(task), own))
         }
         return tasks
