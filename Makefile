@@ -69,14 +69,19 @@ test-sanitized: dependencies
 	.build/sentencepiece-tests models/polyprompt-mini/spiece.model
 
 # The Swift code, and the C code in it, under a sanitizer: AddressSanitizer with UndefinedBehaviorSanitizer, or
-# ThreadSanitizer.
+# ThreadSanitizer. FILTER names suites or targets, where not all are to run.
+FILTER ?= .
 test-address: SANITIZERS := --sanitize address --sanitize undefined
 test-thread: SANITIZERS := --sanitize thread
 
 test-address test-thread: dependencies
 	@flags="$(TEST_FLAGS) $(SANITIZERS) --scratch-path .build/$@"
 	swift build $${flags/--disable-xctest/} --build-tests >&2
-	Tests/run.sh $$flags --skip-build
+	if [ $@ = test-thread ]; then
+	  clang -std=gnu17 -O1 -Wall -Wextra -Werror -shared -fPIC Tests/ThreadSanitizer/mutex.c -o .build/$@/mutex.so
+	  export LD_PRELOAD="$$PWD/.build/$@/mutex.so"
+	fi
+	Tests/run.sh $$flags --skip-build --filter '$(FILTER)'
 
 # The same requests, and the same steps of training, on other engines, in a Python environment of its own under
 # .build/ (takes hours on two cores).
