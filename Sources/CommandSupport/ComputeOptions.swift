@@ -28,11 +28,15 @@ package struct ThreadOptions: ParsableArguments {
         if let threads, !(1...1024).contains(threads) {
             throw ValidationError("--threads is \(threads); 1 to 1024 was expected")
         }
-        if let threads, threads > CPUShare.current.count {
-            StandardError.print(
-                "warning: --threads \(threads) on \(CPUShare.current.description): more threads than CPU cores are not faster"
-            )
-        }
+        Self.warn(ofTooMany: threads)
+    }
+
+    /// Warns of more threads than there is time of CPU cores for.
+    package static func warn(ofTooMany threads: Int?) {
+        guard let threads, threads > CPUShare.current.count else { return }
+        StandardError.print(
+            "warning: \(threads) threads on \(CPUShare.current.description): more threads than CPU cores are not "
+                + "faster")
     }
 
     /// The number asked for, else that of the processors.

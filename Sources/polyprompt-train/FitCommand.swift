@@ -63,6 +63,7 @@ struct FitCommand: ParsableCommand {
     func run() throws {
         let folder = RunFolder(path: out)
         let description = try describe(folder)
+        ThreadOptions.warn(ofTooMany: description.threads)
         if resume, folder.state == .finished {
             for result in try folder.results(of: description) {
                 try StandardOutput.print(JSONValue.object(result).line)
