@@ -23,7 +23,7 @@ public enum ElementType: String, Sendable, CaseIterable {
     /// - Throws: `OutOfRange` for the first value that float16 or bfloat16 cannot hold; float32 takes every value.
     package func encoded(_ values: [Float]) throws(OutOfRange) -> [UInt8] {
         switch self {
-        case .float32: return Self.bytes(of: values.map(\.bitPattern.littleEndian))
+        case .float32: return Self.bytes(of: values.map { $0.bitPattern })
         case .float16:
             let halves = values.map { Float16($0).bitPattern }
             try check(halves, of: values, exponent: 0x7C00)
@@ -43,7 +43,7 @@ public enum ElementType: String, Sendable, CaseIterable {
     }
 
     private static func bytes<Element: FixedWidthInteger>(of elements: [Element]) -> [UInt8] {
-        elements.map(\.littleEndian).withUnsafeBytes { Array($0) }
+        elements.map { $0.littleEndian }.withUnsafeBytes { Array($0) }
     }
 }
 

@@ -45,7 +45,7 @@ import Testing
         ),
         (
             "long numbers as ids", { #"{"id":1"# + String(repeating: "0", count: 8 << 19) + "}" }, 24,
-            "invalid_request"
+            "invalid_json"
         ),
         ("lines over the limit", { String(repeating: "x", count: 9 << 20) }, 16, "line_too_long"),
         ("deep labels", { #"{"task":null,"input":"a","labels":[\#(deepLabels(20, words: 400))]}"# }, 3, nil),

@@ -47,7 +47,7 @@ import Testing
 
     @Test func `an answer that cannot be written changes the exit status and is said`() throws {
         let folder = try prepared()
-        let redirections = [(">/dev/full", "No space left"), (">&-", "Bad file"), ("1<$W/r", "Bad file")]
+        let redirections = [(">/dev/full", "No space left"), (">&-", "Bad file"), ("1<$W/probe", "Bad file")]
         for (redirection, message) in redirections {
             for command in Self.answering + (redirection == ">/dev/full" ? Self.slow : []) {
                 let result = try Command.script("\(command) \(redirection)", in: folder)

@@ -40,7 +40,7 @@ import Testing
         ScriptCase(
             "a folder that is none",
             prelude
-                + "export POLYPROMPT_CACHE=$W/in; packed env; export POLYPROMPT_CACHE=/nonexistent/x/y; packed env",
+                + "export POLYPROMPT_CACHE=$W/in; packed env; export POLYPROMPT_CACHE=$W/in/x/y; packed env",
             prints: "0 1\n0 0"),
         ScriptCase(
             "several that begin at once",

@@ -44,7 +44,7 @@ struct TaskFolderTests {
         let prompt = safetensors([("prompt_embeddings", [2, 256])])
         #expect(try refusal(folder(json: json, prompt: prompt)) == "accepted")
         let noTask = try folder(json: nil, prompt: prompt)
-        #expect(refusal(noTask).contains("cannot read \(noTask)/task.json"))
+        #expect(refusal(noTask).contains("cannot open \(noTask)/task.json"))
         let noPrompt = try folder(json: json, prompt: nil)
         #expect(refusal(noPrompt).contains("\(noPrompt)/prompt.safetensors"))
     }

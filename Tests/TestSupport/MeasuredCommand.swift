@@ -1,6 +1,6 @@
 import Foundation
 
-/// How a command ended and how much memory it needed at most, in the kernel's own count.
+/// How a command ended and how much memory it needed at most.
 package struct MeasuredCommand {
     /// The status that it exited with; `nil` where a signal ended it.
     package let status: Int32?
@@ -38,13 +38,26 @@ package struct MeasuredCommand {
         guard failure == 0 else { throw CocoaError(.executableLoad) }
         var status: Int32 = 0
         var usage = rusage()
-        while wait4(child, &status, 0, &usage) < 0 && errno == EINTR {}
+        // The system's own count of the most memory begins with that of the process that starts another. The command's
+        // begins with the command, and is asked for as long as it runs: what it needs in its last moments is missed.
+        var peak = 0
+        while wait4(child, &status, WNOHANG, &usage) == 0 {
+            peak = max(peak, Self.peakBytes(of: child))
+            usleep(1000)
+        }
+        peakBytes = peak
         self.status = status & 0x7f == 0 ? (status >> 8) & 0xff : nil
-        peakBytes = usage.ru_maxrss * 1024
         cpuSeconds = [usage.ru_utime, usage.ru_stime].reduce(0) {
             $0 + Double($1.tv_sec) + Double($1.tv_usec) * 1e-6
         }
         output = (try? folder.text("out")) ?? ""
         errors = (try? folder.text("err")) ?? ""
+    }
+
+    /// The most memory that a process has had resident; 0 when it has ended.
+    private static func peakBytes(of process: pid_t) -> Int {
+        let status = try? String(contentsOfFile: "/proc/\(process)/status", encoding: .utf8)
+        let line = status?.split(separator: "\n").first { $0.hasPrefix("VmHWM:") }
+        return (line.flatMap { Int($0.filter(\.isNumber)) } ?? 0) << 10
     }
 }

@@ -66,14 +66,16 @@ public struct InferenceRequest: Sendable {
             let reader = try ValueReader(document, nullIsAbsent: true) {
                 ServingError(.invalidRequest, $0)
             }.object()
-            id = try reader["id"]?.read("a string or a number of at most \(maximumIDBytes) bytes") { value in
+            id = try reader["id"]?.read("a string or a number of at most \(maximumIDBytes) bytes") {
+                (value) -> JSONValue? in
                 let text: String
                 switch value {
                 case .string(let string): text = string
                 case .number: text = value.line
-                default: return nil
+                // `.none`, since `nil` would be JSON's null.
+                default: return .none
                 }
-                return text.utf8.count <= maximumIDBytes ? value : nil
+                return text.utf8.count <= maximumIDBytes ? value : .none
             }
             return try InferenceRequest(reader, id: id)
         }
