@@ -41,7 +41,7 @@ import Testing
             "a folder that is none",
             prelude
                 + "export POLYPROMPT_CACHE=$W/in; packed env; export POLYPROMPT_CACHE=$W/in/x/y; packed env",
-            prints: "0 1\n0 0"),
+            prints: "0 1\n0 1"),
         ScriptCase(
             "several that begin at once",
             prelude + """
