@@ -68,10 +68,10 @@ test-sanitized: dependencies
 	  Tests/CSentencePiece/test.cpp $$(pkg-config --cflags --libs sentencepiece) -o .build/sentencepiece-tests
 	.build/sentencepiece-tests models/polyprompt-mini/spiece.model
 
-# The Swift code, and the C code in it, under a sanitizer: AddressSanitizer with UndefinedBehaviorSanitizer, or
-# ThreadSanitizer. FILTER names suites or targets, where not all are to run.
+# The Swift code, and the C code in it, under a sanitizer: AddressSanitizer, with UndefinedBehaviorSanitizer for the C
+# code (Swift traps by itself), or ThreadSanitizer. FILTER names suites or targets, where not all are to run.
 FILTER ?= .
-test-address: SANITIZERS := --sanitize address --sanitize undefined
+test-address: SANITIZERS := --sanitize address -Xcc -fsanitize=undefined -Xcc -fsanitize-trap=undefined
 test-thread: SANITIZERS := --sanitize thread
 
 test-address test-thread: dependencies
