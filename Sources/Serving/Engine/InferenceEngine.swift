@@ -220,12 +220,13 @@ public final class InferenceEngine {
         do {
             return try start(requests)
         } catch {
-            // Everything that the core checks has been checked for each request before: a failure here would
-            // be a fault of this program, and is still an answer.
+            // Everything that the core checks has been checked for each request before: a failure here would be a fault
+            // of this program. It is still an answer, to that request alone.
+            requests.forEach { cancel($0.ticket) }
+            guard requests.count == 1 else { return requests.flatMap { admit([$0]) } }
             let refusal = ServingError(.taskUnusable, error.message)
             return requests.map { entry in
-                cancel(entry.ticket)
-                return Answered(
+                Answered(
                     ticket: entry.ticket,
                     response: InferenceResponse(id: entry.request.id, result: .failure(refusal)))
             }

@@ -18,7 +18,7 @@ struct ChainDecoding: DecodingState {
         self.endID = endID
         rules = LogitsRules(options, startID: startID, endID: endID)
         let decoding = options.decoding
-        if decoding.temperature > 0 {
+        if decoding.isSampling {
             sampler = TokenSampler(
                 temperature: Float(decoding.temperature), topK: decoding.topK, topP: decoding.topP,
                 seed: decoding.seed ?? UInt64.random(in: 0 ... .max))

@@ -41,6 +41,9 @@ public struct DecodingOptions: Sendable, Hashable {
 // MARK: - Rules
 
 extension DecodingOptions {
+    /// Whether ids are drawn by their probabilities: at any temperature that is not 0.
+    var isSampling: Bool { temperature >= 0.001 }
+
     /// What is wrong with these options: one out of its range, or two that contradict each other.
     ///
     /// - Parameter prefix: Written before a key's name.
@@ -57,16 +60,18 @@ extension DecodingOptions {
                 key, "the number \(value)", "an integer from \(range.lowerBound) to \(range.upperBound)")
         }
         // Below the lower bound the quotient of a logit could overflow single precision.
-        guard temperature == 0 || (0.001...100).contains(temperature) else {
+        // Threads that compute take the least numbers for 0, others don't; comparisons with normal numbers come out the
+        // same on both.
+        guard temperature.magnitude < .leastNormalMagnitude || (0.001...100).contains(temperature) else {
             return mismatch("temperature", "the number \(temperature)", "0 or a number from 0.001 to 100")
         }
-        guard topP > 0, topP <= 1 else {
+        guard topP >= .leastNormalMagnitude, topP <= 1 else {
             return mismatch("top_p", "the number \(topP)", "a number above 0 and at most 1")
         }
         guard (-10...10).contains(lengthPenalty) else {
             return mismatch("length_penalty", "the number \(lengthPenalty)", "a number from -10 to 10")
         }
-        guard Float(repetitionPenalty) > 0, repetitionPenalty <= 100 else {
+        guard Float(repetitionPenalty) >= .leastNormalMagnitude, repetitionPenalty <= 100 else {
             return mismatch(
                 "repetition_penalty", "the number \(repetitionPenalty)", "a number above 0 and at most 100")
         }
@@ -74,12 +79,12 @@ extension DecodingOptions {
         for (index, text) in stop.enumerated() where !(1...1_024).contains(text.utf8.count) {
             return mismatch("stop[\(index)]", "a text of \(text.utf8.count) bytes", "one of 1 to 1024")
         }
-        guard beamCount == 1 || temperature == 0 else {
+        guard beamCount == 1 || !isSampling else {
             return mismatch(
                 "num_beams", "the number \(beamCount) with \"\(prefix)temperature\" \(temperature)",
                 "1 when sampling, or temperature 0 for beam search")
         }
-        guard temperature > 0 || returnedSequences <= beamCount else {
+        guard isSampling || returnedSequences <= beamCount else {
             return mismatch(
                 "num_return_sequences", "the number \(returnedSequences)",
                 "at most \"\(prefix)num_beams\" (\(beamCount)), or a temperature above 0,")
