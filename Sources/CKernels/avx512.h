@@ -189,6 +189,15 @@ PP_INLINE void pp_finish_row16(const pp_gemm *g, pp_epilogue epilogue, bool inte
     }
 }
 
+/// A case for each epilogue, so that code which is told it as a constant exists once for each.
+#define PP_EACH_EPILOGUE(CASE) \
+    CASE(PP_STORE_F32);        \
+    CASE(PP_STORE_BF16);       \
+    CASE(PP_ADD_F32);          \
+    CASE(PP_RELU_BF16);        \
+    CASE(PP_GATED_GELU_BF16);  \
+    CASE(PP_ARGMAX)
+
 /// Finishes `rows` rows of one or two panels: the sums of row m are at `sums0 + m * 64` and `sums1 + m * 64`.
 PP_INLINE void pp_finish16(const pp_gemm *g, size_t row, size_t rows, size_t panel, bool two, const char *sums0,
                            const char *sums1, bool integer) {
@@ -198,13 +207,6 @@ PP_INLINE void pp_finish16(const pp_gemm *g, size_t row, size_t rows, size_t pan
         for (size_t m = 0; m < rows; m++)                                                          \
             pp_finish_row16(g, epilogue, integer, &t, row + m, sums0 + m * 64, sums1 + m * 64);    \
         break
-    switch (g->epilogue) {
-        CASE(PP_STORE_F32);
-        CASE(PP_STORE_BF16);
-        CASE(PP_ADD_F32);
-        CASE(PP_RELU_BF16);
-        CASE(PP_GATED_GELU_BF16);
-        CASE(PP_ARGMAX);
-    }
+    switch (g->epilogue) { PP_EACH_EPILOGUE(CASE); }
 #undef CASE
 }

@@ -205,14 +205,7 @@ PP_INLINE void sum_any(bool two_rows, bool two_panels, bool integer, const pp_ge
     case e:                                                                                 \
         sum_block((block_kind){true, true, integer, true, e}, g, x, before);                \
         break
-        switch (g->epilogue) {
-            CASE(PP_STORE_F32);
-            CASE(PP_STORE_BF16);
-            CASE(PP_ADD_F32);
-            CASE(PP_RELU_BF16);
-            CASE(PP_GATED_GELU_BF16);
-            CASE(PP_ARGMAX);
-        }
+        switch (g->epilogue) { PP_EACH_EPILOGUE(CASE); }
 #undef CASE
     } else if (two_panels && two_rows) {
         sum_block((block_kind){.two_rows = true, .two_panels = true, .integer = integer}, g, x, before);
